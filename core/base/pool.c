@@ -1,0 +1,143 @@
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Hand-over: the caller publishes fn/arg/chunks under the mutex, raises `epoch` and wakes the
+ * workers; each worker joins the epoch once, takes chunks by fetch-add and reports under the
+ * mutex when none is left. The caller leaves only after every worker has reported, so that no
+ * worker can touch the next job's counter. A short spin on `epoch` before sleeping keeps the
+ * wake-up of back-to-back layers in the microseconds. */
+struct pool {
+	size_t threads;
+	pthread_t *thread;
+	size_t started;
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	pool_fn *fn;  /* written by the caller under lock */
+	void *arg;    /* likewise */
+	size_t chunks;
+	atomic_size_t next;
+	atomic_size_t epoch;
+	atomic_size_t busy; /* workers that have not yet reported */
+	atomic_size_t ids;
+	atomic_bool quit;
+};
+
+enum { SPINS = 2000 };
+
+static void take_chunks(pool *p, size_t worker)
+{
+	for (;;) {
+		size_t k = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+		if (k >= p->chunks)
+			return;
+		p->fn(p->arg, k, worker);
+	}
+}
+
+static void *worker_main(void *arg)
+{
+	pool *p = arg;
+	size_t id = 1 + atomic_fetch_add(&p->ids, 1);
+	size_t seen = 0;
+	for (;;) {
+		for (int i = 0; i < SPINS && atomic_load(&p->epoch) == seen; i++)
+			__builtin_ia32_pause();
+		pthread_mutex_lock(&p->lock);
+		while (atomic_load(&p->epoch) == seen && !atomic_load(&p->quit))
+			pthread_cond_wait(&p->work, &p->lock);
+		seen = atomic_load(&p->epoch);
+		bool quit = atomic_load(&p->quit);
+		pthread_mutex_unlock(&p->lock);
+		if (quit)
+			return NULL;
+		take_chunks(p, id);
+		if (atomic_fetch_sub(&p->busy, 1) == 1) {
+			pthread_mutex_lock(&p->lock);
+			pthread_cond_signal(&p->done);
+			pthread_mutex_unlock(&p->lock);
+		}
+	}
+}
+
+tp_status pool_create(size_t threads, pool **ret, tp_err *err)
+{
+	if (threads < 1 || threads > 256)
+		return tp_fail(err, TP_INVALID, 0, "threads: %zu is not in 1..256", threads);
+	pool *p = calloc(1, sizeof *p);
+	pthread_t *t = calloc(threads, sizeof *t);
+	if (p == NULL || t == NULL) {
+		free(p);
+		free(t);
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for a thread pool");
+	}
+	p->threads = threads;
+	p->thread = t;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	pthread_cond_init(&p->done, NULL);
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = 0;
+	for (; p->started + 1 < threads && rc == 0; p->started += rc == 0)
+		rc = pthread_create(&t[p->started], NULL, worker_main, p);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc != 0) {
+		pool_free(p);
+		return tp_fail(err, TP_NOMEM, rc, "cannot start a compute thread");
+	}
+	*ret = p;
+	return TP_OK;
+}
+
+void pool_free(pool *p)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->quit, true);
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	for (size_t i = 0; i < p->started; i++)
+		pthread_join(p->thread[i], NULL);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->done);
+	free(p->thread);
+	free(p);
+}
+
+size_t pool_threads(const pool *p) { return p->threads; }
+
+void pool_run(pool *p, size_t chunks, pool_fn *fn, void *arg)
+{
+	if (p->started == 0 || chunks <= 1) {
+		for (size_t k = 0; k < chunks; k++)
+			fn(arg, k, 0);
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->fn = fn;
+	p->arg = arg;
+	p->chunks = chunks;
+	atomic_store(&p->next, 0);
+	atomic_store(&p->busy, p->started);
+	atomic_fetch_add(&p->epoch, 1);
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	take_chunks(p, 0);
+	for (int i = 0; i < SPINS && atomic_load(&p->busy) != 0; i++)
+		__builtin_ia32_pause();
+	if (atomic_load(&p->busy) != 0) {
+		pthread_mutex_lock(&p->lock);
+		while (atomic_load(&p->busy) != 0)
+			pthread_cond_wait(&p->done, &p->lock);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
