@@ -1,0 +1,32 @@
+/* probs: stored logits -> full-resolution probabilities (algorithms.md 1.2 step 2).
+ *
+ * Scoring keeps, per target image and round, only the network's logits at output resolution
+ * (planar [K][h][w]), and those of the mirrored image when flips are averaged. These functions turn
+ * them into p [K][H*W] the same way everywhere (thresholds, labels, .npy download, soft labels in
+ * the loader), so all see the very same bits. */
+#ifndef TP_ADAPT_PROBS_H
+#define TP_ADAPT_PROBS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/status.h"
+
+typedef struct logit_map {
+	size_t classes, h, w;  /* output resolution of the network */
+	size_t full_h, full_w; /* of the image */
+	const float *plain;    /* [K][h][w] */
+	const float *mirrored; /* [K][h][w] of the mirrored image, not mirrored back; or NULL */
+} logit_map;
+
+/* scratch: `probs_scratch` floats. p: [K][full_h*full_w]. Bilinear (align_corners) on the logits,
+ * softmax, then the mean of the two PROBABILITY maps. */
+size_t probs_scratch(const logit_map *m);
+void probs_from_logits(const logit_map *m, float *p, float *scratch, pool *pool);
+
+/* pred[x] = argmax_k p (ties: lowest k), conf[x] = max_k p. conf may be NULL. */
+void probs_argmax(const float *p, size_t classes, size_t pixels, uint8_t *pred, float *conf,
+                  pool *pool);
+
+#endif

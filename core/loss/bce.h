@@ -1,0 +1,11 @@
+/* bce: binary cross-entropy on logits against one constant label, mean over the map (5.4, 5.5).
+ * Numerically safe form max(z,0) - z t + log(1 + e^-|z|). */
+#ifndef TP_LOSS_BCE_H
+#define TP_LOSS_BCE_H
+
+#include <stddef.h>
+
+/* dz (overwritten, may be NULL) = scale * (sigmoid(z) - label) / count; returns scale * mean. */
+double bce_logits(const float *z, size_t count, float label, float scale, float *dz);
+
+#endif
