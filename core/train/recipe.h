@@ -1,0 +1,108 @@
+/* recipe: everything that decides a run's result, as plain numbers (contract.md section 3). Values
+ * and their origins: recipe_preset in recipe.c is the one table of hyper-parameters. The JSON form
+ * lives in daemon/config/run_config.c. */
+#ifndef TP_TRAIN_RECIPE_H
+#define TP_TRAIN_RECIPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "adapt/vote.h"
+#include "loss/pixel.h"
+#include "net/deeplab.h"
+
+enum { RECIPE_MAX_SCALES = 8, RECIPE_MAX_ROUNDS = 200 };
+
+typedef struct recipe_sgd {
+	double lr, head_lr_multiplier, power, momentum, weight_decay;
+} recipe_sgd;
+
+typedef struct recipe {
+	uint64_t seed;
+	size_t threads; /* 0: all cores */
+	kernel_mode kernels;
+
+	struct {
+		net_arch arch;
+		size_t output_stride;
+		size_t aspp_dilations[ASPP_MAX_BRANCHES], aspp_branches;
+	} model;
+
+	struct {
+		size_t crop_h, crop_w;
+		double scale_low, scale_high;
+		bool mirror;
+		size_t batch;
+	} data;
+
+	struct {
+		size_t steps; /* 0: the initial weights are the source model */
+		recipe_sgd sgd;
+	} source_training;
+
+	struct {
+		size_t phase1_rounds, phase2_rounds, steps_per_round; /* steps 0 allowed with 0 rounds only */
+		recipe_sgd sgd;
+		double source_portion_initial, source_portion_step, source_portion_max;
+		double portion_initial, portion_step, portion_max;
+		regularizer reg;
+		double reg_weight; /* effective coefficient; alpha for lrent */
+		bool bootstrap;
+		double bootstrap_beta;
+		vote_spec vote; /* iterations 0: no voting */
+		double easy_portion, gamma;
+		bool inverse_lambda;   /* 1/lambda in the image confidence */
+		bool phase2_source;    /* keep source supervision in phase 2 (algorithms.md 5.3) */
+		bool adversarial;
+		double adversarial_weight, discriminator_lr;
+		double mine_chance, mine_portion;
+		bool flip_average;
+		double scoring_scale;  /* of the image, for target inference; CRST uses 0.9 */
+		size_t threshold_stride; /* every n-th pixel enters the thresholds; CRST 4 */
+	} self;
+
+	struct {
+		size_t every_rounds;
+		bool flip;
+		size_t scales;
+		double scale[RECIPE_MAX_SCALES];
+	} evaluation;
+} recipe;
+
+/* Index of a preset's name (source-only cbst crst-mrkld crst-lrent tpld-phase1 tpld), or -1. */
+int recipe_preset_find(const char *name);
+const char *recipe_preset_name(size_t i); /* NULL past the end */
+const char *recipe_preset_text(size_t i); /* one line for people */
+recipe recipe_preset(size_t i);
+
+/* Range check of every field; the error starts with the field's JSON pointer, e.g.
+ * "/data/batch: 0 is not in 1..64". */
+tp_status recipe_check(const recipe *r, tp_err *err) TP_MUST_CHECK;
+
+/* A run is a fixed list of stages; one stage is one phase of one round. */
+typedef enum phase {
+	PHASE_SOURCE_TRAINING,
+	PHASE_SCORING,
+	PHASE_PHASE1_TRAINING,
+	PHASE_PHASE2_TRAINING,
+	PHASE_EVALUATION,
+	PHASE_COUNT,
+} phase;
+
+enum { ROUND_SOURCE = -1 }; /* the round number of the source model: before round 0 */
+
+typedef struct stage {
+	phase phase;
+	int round; /* ROUND_SOURCE for source training and its evaluation */
+} stage;
+
+const char *phase_name(phase p); /* "source_training", ... */
+/* source_training, evaluation(source), then per round scoring, training, evaluation (each
+ * every_rounds-th and the last, when `evaluate`). Writes at most `max`, returns how many there are. */
+size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max);
+size_t recipe_rounds(const recipe *r);
+/* Training steps of a stage (0 for the others). */
+size_t recipe_stage_steps(const recipe *r, const stage *s);
+
+#endif
