@@ -1,0 +1,80 @@
+/* scheduler: which run has the cores. One run computes at a time, on the trainer thread; queued runs
+ * wait in order of their ids. Owns the table of state transitions and is the only writer of run
+ * state.
+ *
+ * Threads: every function may be called from any thread except where noted. Actions return at once;
+ * what they ask for shows up later as a state change (a run.state event).
+ *
+ *              pause        resume       cancel
+ *   queued     paused       -            cancelled
+ *   starting   pausing      -            cancelling
+ *   running    pausing      -            cancelling
+ *   pausing    (same)       queued*      cancelling      * takes effect when the pause is done
+ *   paused     (same)       queued       cancelled
+ *   interrupted paused      queued       cancelled       (left by a crash; queued again at start)
+ *   others     conflict
+ * An action that already holds is accepted without effect. */
+#ifndef TPLDD_SCHEDULER_H
+#define TPLDD_SCHEDULER_H
+
+#include "base/status.h"
+#include "config/daemon_config.h"
+#include "config/run_config.h"
+#include "store/store.h"
+
+typedef struct scheduler scheduler;
+
+/* Called on any thread whenever events were added or progress moved; must only wake somebody. */
+typedef void scheduler_notify(void *arg);
+
+/* Puts runs left in a live state by a crash back into the queue (through `interrupted`). Starts nothing
+ * until scheduler_start. Borrows store and config. */
+tp_status scheduler_create(store *s, const daemon_config *config, scheduler_notify *notify,
+                           void *notify_arg, scheduler **ret, tp_err *err) TP_MUST_CHECK;
+/* Starts the trainer thread. */
+tp_status scheduler_start(scheduler *s, tp_err *err) TP_MUST_CHECK;
+/* Asks the running run to save and stop within a step; it goes back to `queued` and starts again with
+ * the next daemon. Returns when the trainer thread has ended. */
+void scheduler_stop(scheduler *s);
+void scheduler_free(scheduler *s);
+
+/* Resolves names to rows and checks what can be checked without training: data sets exist, the target
+ * has images, the source has labels, class counts agree, weights fit the architecture, memory. Errors
+ * as in run_config.h. `ret_row` (NULL allowed) receives the row that scheduler_submit would add. */
+typedef struct run_plan {
+	int64_t source, target, eval, init;
+	uint64_t memory_bytes, disk_bytes; /* predicted */
+	int64_t steps_total;
+} run_plan;
+tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
+                         size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
+/* Plans, adds the run in state `queued`. */
+tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
+                           size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
+
+typedef enum run_action { ACTION_PAUSE, ACTION_RESUME, ACTION_CANCEL } run_action;
+/* TP_NOTFOUND; TP_CONFLICT names the state and what is allowed in it. */
+tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err) TP_MUST_CHECK;
+/* Deletes rows and files of a run in a final state; else TP_CONFLICT. */
+tp_status scheduler_delete(scheduler *s, int64_t run, tp_err *err) TP_MUST_CHECK;
+
+/* Where a run stands, live for the running one, from its row otherwise. */
+typedef struct run_progress {
+	bool live;
+	const char *phase;   /* phase_name, static */
+	int round;           /* ROUND_SOURCE for the source model */
+	size_t rounds_total;
+	int64_t step, steps_total; /* units of the current phase: steps, or images when scoring */
+	double progress;     /* 0..1 of the whole run */
+	double eta_seconds;  /* -1: unknown */
+	double loss;         /* newest, or NaN */
+	double seconds_per_step; /* -1: unknown */
+	double wait_share;   /* of the time, waiting for the loader */
+	double heartbeat_age_seconds; /* since the last step or image; -1 when not live */
+} run_progress;
+tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret, tp_err *err) TP_MUST_CHECK;
+
+/* For /readyz and /metrics: false when a live run has not moved for far longer than it should. */
+bool scheduler_healthy(scheduler *s);
+
+#endif
