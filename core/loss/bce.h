@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
-/* dz (overwritten, may be NULL) = scale * (sigmoid(z) - label) / count; returns scale * mean. */
+/* z [count], one image's discriminator output: a few hundred values, so one thread does.
+ * dz (overwritten, may be z or NULL) = scale * (sigmoid(z) - label) / count;
+ * returns scale * mean, 0 when count is 0. Any thread; cannot fail. */
 double bce_logits(const float *z, size_t count, float label, float scale, float *dz);
 
 #endif
