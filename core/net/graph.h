@@ -45,7 +45,8 @@ typedef struct conv_attr {
 	activation act;
 	int residual;      /* value added before the activation, or -1 */
 	bool head;         /* head learning rate */
-	float init_std;    /* 0: He, sqrt(2 / (kernel^2 fan_out)) */
+	float init_std;    /* 0: He, sqrt(2 / (kernel^2 fan_out)); fan_out is 1 when depthwise */
+	float bn_init;     /* initial weight of the batch norm, which is never trained; 0: 1 */
 } conv_attr;
 
 /* Adds a layer, returns the number of its output value. After a failure they do nothing. */
