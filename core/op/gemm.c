@@ -1,0 +1,25 @@
+#include "op/gemm.h"
+
+#include <cblas.h>
+
+void gemm(gemm_op op_a, gemm_op op_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+          size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+	if (m == 0 || n == 0)
+		return;
+	cblas_sgemm(CblasRowMajor, op_a == GEMM_T ? CblasTrans : CblasNoTrans,
+	            op_b == GEMM_T ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
+	            alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+tp_status gemm_init(tp_err *err)
+{
+	if (openblas_get_parallel() == OPENBLAS_OPENMP)
+		return tp_fail(err, TP_INVALID, 0,
+		               "the linked OpenBLAS is an OpenMP build, which starts threads of its "
+		               "own in every worker; install libopenblas0-pthread or -serial");
+	openblas_set_num_threads(1);
+	return TP_OK;
+}
+
+const char *gemm_version(void) { return openblas_get_config(); }

@@ -1,0 +1,51 @@
+/* step: one training step: forward, loss, backward over the samples of a batch, update.
+ *
+ * source training  cross-entropy on source samples
+ * phase 1 (eq. 5)  cross-entropy on source samples, bootstrapped loss (or plain cross-entropy) and the
+ *                  CRST regulariser on target samples; normalised over the batch (algorithms.md 2.1)
+ * phase 2 (eq. 8-10)  the same on source and easy samples, then the hard sample's self-information is
+ *                  pushed towards "easy" by the discriminator, then the discriminator learns easy = 1
+ *                  from the first easy sample of the step and hard = 0 (order as in 5.5)
+ * Nothing is allocated after stepper_create. Gradients of a step are summed in one block before one
+ * update, so that ranks can be added there later. */
+#ifndef TP_TRAIN_STEP_H
+#define TP_TRAIN_STEP_H
+
+#include <stdatomic.h>
+
+#include "data/loader.h"
+#include "net/exec.h"
+#include "train/state.h"
+
+typedef struct stepper stepper;
+
+typedef struct stepper_spec {
+	const recipe *recipe;
+	phase phase;          /* a training phase */
+	size_t steps;         /* of the stage, for the schedule */
+	bool adversarial;     /* one more slot with a hard image */
+	train_state *state;   /* borrowed, updated */
+	const float *lambda;  /* [classes] of the round; NULL in source training */
+	pool *pool;
+	const atomic_int *stop;
+} stepper_spec;
+
+typedef struct step_result {
+	double loss;      /* what was minimised on labelled pixels: label term + regulariser */
+	double label_term, reg_term;
+	double adversarial, discriminator; /* phase 2, else 0 */
+	double lr;
+	double labelled_share; /* of the batch's pixels */
+} step_result;
+
+/* Bytes stepper_create would allocate. */
+tp_status stepper_measure(const stepper_spec *spec, size_t *ret_bytes, tp_err *err) TP_MUST_CHECK;
+tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err) TP_MUST_CHECK;
+void stepper_free(stepper *s);
+/* Runs step state->step with samples[slots] and advances it. TP_NONFINITE: loss or gradients are not
+ * finite; nothing was updated. TP_CANCELLED: *stop was set; nothing was updated. */
+tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_err *err) TP_MUST_CHECK;
+/* For profiles: see exec_set_probe. */
+exec *stepper_exec(stepper *s);
+
+#endif
