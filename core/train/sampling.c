@@ -1,0 +1,183 @@
+#include "train/sampling.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+
+/* A list of images shown again and again, in a new order each epoch. */
+typedef struct cycle {
+	sample_domain *domain; /* NULL: all of `only` */
+	sample_domain only;
+	uint32_t *index;
+	uint32_t count;
+	uint32_t *order; /* permutation of the epoch in `epoch` */
+	uint64_t epoch, seed;
+} cycle;
+
+struct sampling {
+	size_t batch, slots, main_a; /* slots 0..main_a-1 from a, main_a..batch-1 from b, then hard */
+	cycle a, b, hard;
+};
+
+static uint64_t stage_seed(const recipe *r, size_t stage_index, uint64_t what)
+{
+	return rng_u64(r->seed, RNG_ORDER, ((uint64_t)stage_index << 8) + what);
+}
+
+uint64_t sampling_augment_seed(const recipe *r, size_t stage_index)
+{
+	return rng_u64(r->seed, RNG_AUGMENT, (uint64_t)stage_index);
+}
+
+static tp_status cycle_init(cycle *c, size_t count, bool mixed, uint64_t seed, tp_err *err)
+{
+	*c = (cycle){.count = (uint32_t)count, .epoch = UINT64_MAX, .seed = seed};
+	c->index = calloc(count + 1, sizeof *c->index);
+	c->order = calloc(count + 1, sizeof *c->order);
+	c->domain = mixed ? calloc(count + 1, sizeof *c->domain) : NULL;
+	if (c->index == NULL || c->order == NULL || (mixed && c->domain == NULL))
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for %zu sample indices", count);
+	return TP_OK;
+}
+
+static void cycle_done(cycle *c)
+{
+	free(c->index);
+	free(c->order);
+	free(c->domain);
+}
+
+static void cycle_at(cycle *c, uint64_t i, sample_domain *ret_domain, uint32_t *ret_index)
+{
+	uint64_t epoch = i / c->count;
+	if (epoch != c->epoch) {
+		rng_permutation(c->seed, RNG_ORDER, epoch, c->count, c->order);
+		c->epoch = epoch;
+	}
+	uint32_t at = c->order[i % c->count];
+	*ret_domain = c->domain == NULL ? c->only : c->domain[at];
+	*ret_index = c->index[at];
+}
+
+/* Writes the round's source subset to index[], returns its size. */
+static size_t source_subset(const recipe *r, int round, size_t stage_index, size_t sources,
+                            uint32_t *index)
+{
+	double portion = fmin(r->self.source_portion_max,
+	                      r->self.source_portion_initial + r->self.source_portion_step * round);
+	size_t n = (size_t)floor((double)sources * portion + 1e-9);
+	n = n < 1 ? 1 : n > sources ? sources : n;
+	rng_permutation(stage_seed(r, stage_index, 1), RNG_SUBSET, 0, (uint32_t)sources, index);
+	return n;
+}
+
+static tp_status init_source(sampling *s, const recipe *r, size_t stage_index, size_t sources,
+                             tp_err *err)
+{
+	tp_status st = cycle_init(&s->a, sources, false, stage_seed(r, stage_index, 0), err);
+	for (uint32_t i = 0; st == TP_OK && i < sources; i++)
+		s->a.index[i] = i;
+	return st;
+}
+
+static tp_status init_phase1(sampling *s, const recipe *r, size_t stage_index,
+                             const uint32_t *subset, size_t chosen, size_t targets, tp_err *err)
+{
+	tp_status st = cycle_init(&s->a, chosen + targets, true, stage_seed(r, stage_index, 0), err);
+	if (st != TP_OK)
+		return st;
+	for (size_t i = 0; i < chosen + targets; i++) {
+		s->a.domain[i] = i < chosen ? DOMAIN_SOURCE : DOMAIN_TARGET;
+		s->a.index[i] = i < chosen ? subset[i] : (uint32_t)(i - chosen);
+	}
+	return TP_OK;
+}
+
+static tp_status init_phase2(sampling *s, const recipe *r, size_t stage_index, const uint32_t *subset,
+                             size_t chosen, size_t targets, const bool *easy, tp_err *err)
+{
+	size_t easies = 0;
+	for (size_t i = 0; i < targets; i++)
+		easies += easy[i];
+	if (easies == 0)
+		return tp_fail(err, TP_INVALID, 0, "phase 2 needs at least one easy image");
+	tp_status st = cycle_init(&s->a, easies, false, stage_seed(r, stage_index, 0), err);
+	if (st == TP_OK)
+		st = cycle_init(&s->b, chosen, false, stage_seed(r, stage_index, 2), err);
+	if (st == TP_OK)
+		st = cycle_init(&s->hard, targets - easies, false, stage_seed(r, stage_index, 3), err);
+	if (st != TP_OK)
+		return st;
+	s->a.only = s->hard.only = DOMAIN_TARGET;
+	s->b.only = DOMAIN_SOURCE;
+	for (uint32_t i = 0, e = 0, h = 0; i < targets; i++) {
+		if (easy[i])
+			s->a.index[e++] = i;
+		else
+			s->hard.index[h++] = i;
+	}
+	for (size_t i = 0; i < chosen; i++)
+		s->b.index[i] = subset[i];
+	if (r->self.phase2_source)
+		s->main_a = (s->batch + 1) / 2;
+	if (r->self.adversarial && targets > easies)
+		s->slots = s->batch + 1;
+	return TP_OK;
+}
+
+tp_status sampling_create(const recipe *r, const stage *sg, size_t stage_index, size_t sources,
+                          size_t targets, const bool *easy, sampling **ret, tp_err *err)
+{
+	sampling *s = calloc(1, sizeof *s);
+	uint32_t *subset = calloc(sources + 1, sizeof *subset);
+	tp_status st = TP_OK;
+	if (s == NULL || subset == NULL) {
+		st = tp_fail(err, TP_NOMEM, 0, "out of memory for the sample order");
+	} else {
+		s->batch = s->slots = s->main_a = r->data.batch;
+		size_t n = 0;
+		if (sources == 0)
+			st = tp_fail(err, TP_INVALID, 0, "the source data set has no labelled images");
+		else
+			n = source_subset(r, sg->round, stage_index, sources, subset);
+		if (st == TP_OK && sg->phase == PHASE_SOURCE_TRAINING)
+			st = init_source(s, r, stage_index, sources, err);
+		else if (st == TP_OK && sg->phase == PHASE_PHASE1_TRAINING)
+			st = init_phase1(s, r, stage_index, subset, n, targets, err);
+		else if (st == TP_OK)
+			st = init_phase2(s, r, stage_index, subset, n, targets, easy, err);
+	}
+	free(subset);
+	if (st != TP_OK) {
+		sampling_free(s);
+		return st;
+	}
+	*ret = s;
+	return TP_OK;
+}
+
+void sampling_free(sampling *s)
+{
+	if (s == NULL)
+		return;
+	cycle_done(&s->a);
+	cycle_done(&s->b);
+	cycle_done(&s->hard);
+	free(s);
+}
+
+size_t sampling_slots(const sampling *s) { return s->slots; }
+
+bool sampling_adversarial(const sampling *s) { return s->slots > s->batch; }
+
+void sampling_at(sampling *s, uint64_t step, size_t slot, sample_domain *ret_domain,
+                 uint32_t *ret_index)
+{
+	if (slot == s->batch)
+		cycle_at(&s->hard, step, ret_domain, ret_index);
+	else if (slot < s->main_a)
+		cycle_at(&s->a, step * s->main_a + slot, ret_domain, ret_index);
+	else
+		cycle_at(&s->b, step * (s->batch - s->main_a) + slot - s->main_a, ret_domain, ret_index);
+}
