@@ -16,14 +16,18 @@
 #endif
 #define TP_INLINE inline __attribute__((always_inline))
 
-/* e^x for a float, about 1 ulp, monotone; below -87 returns 0, above 88 saturates near FLT_MAX;
- * NaN stays NaN. Branch-free, so that loops over it vectorise (Cody-Waite reduction, degree-6
- * polynomial). */
+/* e^x for a float, about 1 ulp; below -87 returns 0, above 88 returns e^88 (1.65e38); NaN stays
+ * NaN. Branch-free, so that loops over it vectorise (Cody-Waite reduction, degree-6 polynomial).
+ * The exponent is cut out of the rounded sum's bits, not converted: NaN has no integer. */
 static TP_INLINE float simd_expf(float x)
 {
 	float c = x < -87.0f ? -87.0f : x;
 	c = c > 88.0f ? 88.0f : c;
-	float n = (c * 1.44269504089f + 12582912.0f) - 12582912.0f; /* round to nearest */
+	union {
+		float f;
+		uint32_t i;
+	} u = {.f = c * 1.44269504089f + 12582912.0f}; /* 1.5 * 2^23: rounds to nearest */
+	float n = u.f - 12582912.0f;
 	float r = c - n * 0.693359375f;
 	r = r - n * -2.12194440e-4f;
 	float p = 1.9875691500e-4f;
@@ -33,15 +37,13 @@ static TP_INLINE float simd_expf(float x)
 	p = p * r + 1.6666665459e-1f;
 	p = p * r + 5.0000001201e-1f;
 	p = p * r * r + r + 1.0f;
-	union {
-		int32_t i;
-		float f;
-	} u = {.i = ((int32_t)n + 127) << 23};
+	u.i = (u.i + 127) << 23;
 	float y = p * u.f;
 	return x < -87.0f ? 0.0f : y;
 }
 
-/* Natural logarithm for x > 0 (normal numbers), about 1 ulp; 0 and denormals give about -87.3. */
+/* Natural logarithm for normal x > 0 up to FLT_MAX, about 1 ulp; denormals, 0 and below give
+ * log(FLT_MIN), about -87.3; infinity gives about 88.7; NaN stays NaN. */
 static TP_INLINE float simd_logf(float x)
 {
 	union {
