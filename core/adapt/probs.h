@@ -20,12 +20,14 @@ typedef struct logit_map {
 	const float *mirrored; /* [K][h][w] of the mirrored image, not mirrored back; or NULL */
 } logit_map;
 
-/* scratch: `probs_scratch` floats. p: [K][full_h*full_w]. Bilinear (align_corners) on the logits,
- * softmax, then the mean of the two PROBABILITY maps. */
+/* Floats of scratch memory: as many as p has when there is a mirrored map, else 0 (scratch may then
+ * be NULL). */
 size_t probs_scratch(const logit_map *m);
+/* p: [K][full_h*full_w]. Bilinear (align_corners) on the logits, softmax, then the mean of the two
+ * PROBABILITY maps. Any thread that owns the pool; cannot fail. */
 void probs_from_logits(const logit_map *m, float *p, float *scratch, pool *pool);
 
-/* pred[x] = argmax_k p (ties: lowest k), conf[x] = max_k p. conf may be NULL. */
+/* pred[x] = argmax_k p (ties: lowest k), conf[x] = max_k p; conf may be NULL. classes <= 255. */
 void probs_argmax(const float *p, size_t classes, size_t pixels, uint8_t *pred, float *conf,
                   pool *pool);
 

@@ -1,7 +1,8 @@
 /* vote: sliding-window voting of TPLD's phase 1 (algorithms.md 4.3; paper sec. 4.1, eq. (4)).
- * Unlabelled pixels take the better of their two top classes when a weighted sum of their own r
- * and the pooled r of labelled neighbours of that class exceeds 1. Cost does not depend on the
- * window: summed-area tables (sum, mean, box) or running maxima (max). */
+ * An unlabelled pixel takes the better of its two top classes when a weighted sum of its own r
+ * and the pooled value v of labelled neighbours of that class exceeds 1; v is r for a confident
+ * pixel and the score for a voted one. Cost does not depend on the window: sliding sums
+ * (sum, mean, box) and running maxima (max). */
 #ifndef TP_ADAPT_VOTE_H
 #define TP_ADAPT_VOTE_H
 
@@ -14,7 +15,8 @@
 typedef enum vote_pool { VOTE_SUM, VOTE_MEAN, VOTE_BOX, VOTE_MAX } vote_pool;
 typedef enum vote_alpha_on { VOTE_ALPHA_ORIGINAL, VOTE_ALPHA_POOLED } vote_alpha_on;
 typedef enum vote_rank { VOTE_TOP2_BY_R, VOTE_TOP2_BY_P } vote_rank;
-typedef enum vote_border { VOTE_BORDER_CLIP, VOTE_BORDER_ZERO } vote_border; /* box: which area */
+/* Windows end at the image border; what `box` then divides by: the clipped or the full area. */
+typedef enum vote_border { VOTE_BORDER_CLIP, VOTE_BORDER_ZERO } vote_border;
 
 typedef struct vote_spec {
 	size_t window;       /* odd, 1..401 pixels */
@@ -23,19 +25,28 @@ typedef struct vote_spec {
 	vote_alpha_on alpha_on; /* original: s = alpha r + (1-alpha) P; pooled: the weights swapped */
 	vote_pool pool;      /* sum: sum of neighbours' v; mean: / their number; box: / window area */
 	vote_rank rank;
-	bool reuse_voted;    /* voted pixels vote in later iterations (default true) */
+	bool reuse_voted;    /* voted pixels vote in later iterations (default true); without it
+	                      * every iteration sees the same voters, so one is enough */
 	vote_border border;
 } vote_spec;
 
-/* Bytes of scratch memory vote_run needs. */
+/* Arithmetic is in integers, so that the result depends neither on the order of sums nor on the
+ * machine: r and v are rounded to 2^-20, alpha to 2^-16, v' to 2^-20 downwards. v saturates at 256
+ * (the largest 1/lambda there can be); with pool = sum and large windows, votes of voted pixels
+ * would otherwise grow by orders of magnitude with every iteration. */
+
+/* Bytes of scratch memory vote_run and vote_run_reference need: 15 a pixel (35 for max), and
+ * 12 * 16 * classes * w for the sliding windows. */
 size_t vote_scratch(const vote_spec *spec, size_t classes, size_t h, size_t w);
 
-/* p planar [K][h*w], lambda [K]; label [h*w] holds pseudo_confident's result on entry and the
- * densified labels on return. Labelled pixels never change. Synchronous iterations. */
+/* p planar [K][h*w], K <= 255, lambda [K] in (0, 1]; label [h*w] holds pseudo_confident's result on
+ * entry and the densified labels on return. Labelled pixels never change. Synchronous iterations.
+ * Of equal scores the class with more labelled neighbours wins, then the higher ranked one.
+ * scratch: vote_scratch bytes, TP_ALIGN-aligned. Any thread that owns the pool; cannot fail. */
 void vote_run(const vote_spec *spec, const float *p, const float *lambda, size_t classes, size_t h,
               size_t w, uint8_t *label, void *scratch, pool *pool);
 
-/* Plain loops over the window, for tests. */
+/* The same by plain loops over the window, for tests: equal bit for bit. */
 void vote_run_reference(const vote_spec *spec, const float *p, const float *lambda, size_t classes,
                         size_t h, size_t w, uint8_t *label, void *scratch);
 
