@@ -38,10 +38,10 @@ static void act_chunk(void *arg, size_t chunk, size_t worker)
 	act_part(job->act, job->y + begin, job->dy + begin, end - begin);
 }
 
-void activation_backward(activation act, const float *y, float *dy, size_t count, pool *pool)
+void activation_backward(activation act, const float *y, float *dy, size_t count, pool *workers)
 {
 	enum { CHUNK = 1 << 15 };
 	act_job job = {.act = act, .y = y, .dy = dy, .count = count, .chunks = count / CHUNK + 1};
 	if (act != ACT_NONE)
-		pool_run(pool, job.chunks, act_chunk, &job);
+		pool_run(workers, job.chunks, act_chunk, &job);
 }

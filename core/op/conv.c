@@ -1,0 +1,159 @@
+#include "op/conv.h"
+
+#include "base/simd.h"
+#include "op/conv_depthwise.h"
+#include "op/conv_gemm.h"
+#include "op/conv_internal.h"
+#include "op/conv_taps.h"
+#include "op/epilogue.h"
+
+/* ---- prepare ---- */
+
+typedef struct fold_job {
+	const float *w, *scale;
+	float *to;
+	size_t rows, cols, chunks;
+} fold_job;
+
+TP_SIMD static void fold_rows(const float *restrict w, const float *restrict scale, size_t rows,
+                              size_t cols, float *restrict to)
+{
+	for (size_t r = 0; r < rows; r++, w += cols, to += cols)
+		for (size_t c = 0; c < cols; c++)
+			to[c] = scale == NULL ? w[c] : w[c] * scale[c];
+}
+
+static void fold_chunk(void *arg, size_t chunk, size_t worker)
+{
+	const fold_job *job = arg;
+	size_t begin, end;
+	(void)worker;
+	pool_part(job->rows, job->chunks, chunk, &begin, &end);
+	fold_rows(job->w + begin * job->cols, job->scale, end - begin, job->cols,
+	          job->to + begin * job->cols);
+}
+
+void conv_prepare(const conv_plan *plan, const float *w, const float *scale, float *prepared,
+                  pool *workers)
+{
+	const conv_shape *s = &plan->shape;
+	if (plan->forward == CONV_DEPTHWISE) {
+		conv_depthwise_prepare(plan, w, scale, prepared, workers);
+		return;
+	}
+	if (conv_dense_floats(plan) != 0) {
+		enum { CHUNK_FLOATS = 1 << 16 };
+		size_t in = s->groups == 1 ? s->in_c : 1;
+		fold_job job = {.w = w, .scale = scale, .to = prepared,
+		                .rows = s->kernel_h * s->kernel_w * in, .cols = s->out_c};
+		job.chunks = job.rows * job.cols / CHUNK_FLOATS + 1;
+		pool_run(workers, job.chunks, fold_chunk, &job);
+	}
+}
+
+/* ---- forward ---- */
+
+void conv_forward(const conv_plan *plan, const float *x, const float *prepared, const float *bias,
+                  const float *residual, activation act, float *y, float *scratch, pool *workers)
+{
+	switch (plan->forward) {
+	case CONV_REFERENCE:
+		conv_forward_reference(&plan->shape, x, prepared, NULL, bias, residual, act, y);
+		break;
+	case CONV_GEMM:
+		conv_gemm_forward(plan, x, prepared, bias, residual, act, y, scratch, workers);
+		break;
+	case CONV_TAPS:
+		conv_taps_forward(plan, x, prepared, bias, residual, act, y, scratch, workers);
+		break;
+	case CONV_WINOGRAD2:
+	case CONV_WINOGRAD4:
+		break;
+	case CONV_DEPTHWISE:
+		conv_depthwise_forward(plan, x, prepared, bias, residual, act, y, scratch, workers);
+		break;
+	}
+}
+
+/* ---- backward ---- */
+
+typedef struct bias_job {
+	const float *dy;
+	float *partial;
+	size_t pixels, channels;
+} bias_job;
+
+static void bias_chunk(void *arg, size_t chunk, size_t worker)
+{
+	const bias_job *job = arg;
+	size_t begin, end;
+	(void)worker;
+	pool_part(job->pixels, CONV_BIAS_CHUNKS, chunk, &begin, &end);
+	epilogue_sum_rows(end - begin, job->channels, job->dy + begin * job->channels,
+	                  job->channels, false, job->partial + chunk * job->channels);
+}
+
+/* Per-chunk sums added in chunk order, so that the bits do not depend on the threads. */
+static void backward_bias(const conv_shape *s, const float *dy, float *dbias, float *scratch,
+                          pool *workers)
+{
+	bias_job job = {.dy = dy, .partial = scratch, .pixels = s->out_h * s->out_w,
+	                .channels = s->out_c};
+	pool_run(workers, CONV_BIAS_CHUNKS, bias_chunk, &job);
+	epilogue_sum_rows(CONV_BIAS_CHUNKS, s->out_c, scratch, s->out_c, true, dbias);
+}
+
+static void backward_data(const conv_plan *plan, const conv_grad *g, float *scratch, pool *workers)
+{
+	switch (plan->backward_data) {
+	case CONV_REFERENCE:
+		conv_backward_reference(&plan->shape, g->x, g->prepared, NULL, g->dy, g->dx,
+		                        g->dx_accumulate, NULL, NULL);
+		break;
+	case CONV_GEMM:
+		conv_gemm_backward_data(plan, g->dy, g->prepared, g->dx, g->dx_accumulate, workers);
+		break;
+	case CONV_TAPS:
+		conv_taps_backward_data(plan, g->dy, g->prepared, g->dx, g->dx_accumulate, scratch,
+		                        workers);
+		break;
+	case CONV_WINOGRAD2:
+	case CONV_WINOGRAD4:
+		break;
+	case CONV_DEPTHWISE: /* done before: conv_depthwise_backward is one call */
+		break;
+	}
+}
+
+static void backward_weight(const conv_plan *plan, const conv_grad *g, float *scratch, pool *workers)
+{
+	switch (plan->backward_weight) {
+	case CONV_REFERENCE:
+		conv_backward_reference(&plan->shape, g->x, NULL, g->scale, g->dy, NULL, false,
+		                        g->dw, NULL);
+		break;
+	case CONV_GEMM:
+	case CONV_TAPS:
+		conv_gemm_backward_weight(plan, g->x, g->dy, g->scale, g->dw, scratch, workers);
+		break;
+	case CONV_WINOGRAD2:
+	case CONV_WINOGRAD4:
+		break;
+	case CONV_DEPTHWISE:
+		break;
+	}
+}
+
+void conv_backward(const conv_plan *plan, const conv_grad *grad, float *scratch, pool *workers)
+{
+	if (plan->forward == CONV_DEPTHWISE) {
+		conv_depthwise_backward(plan, grad, scratch, workers);
+		return;
+	}
+	if (grad->dx != NULL)
+		backward_data(plan, grad, scratch, workers);
+	if (grad->dw != NULL)
+		backward_weight(plan, grad, scratch, workers);
+	if (grad->dbias != NULL)
+		backward_bias(&plan->shape, grad->dy, grad->dbias, scratch, workers);
+}

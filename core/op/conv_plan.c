@@ -1,0 +1,109 @@
+#include "op/conv_internal.h"
+
+#include "op/conv_depthwise.h"
+#include "op/conv_gemm.h"
+#include "op/conv_taps.h"
+
+size_t conv_out_size(size_t in, size_t kernel, size_t stride, size_t dilation, size_t pad)
+{
+	size_t span = dilation * (kernel - 1) + 1;
+	return in + 2 * pad < span ? 0 : (in + 2 * pad - span) / stride + 1;
+}
+
+/* BLAS counts in 32-bit integers and no image or weight comes near this many floats. */
+static bool count_fits(size_t a, size_t b, size_t c)
+{
+	size_t n;
+	return mul_size(a, b, &n) && mul_size(n, c, &n) && n > 0 && n < (size_t)1 << 31;
+}
+
+/* The last window of an axis has to start inside the image or a padding as long as the leading
+ * one on the other side. */
+static bool axis_fits(size_t in, size_t out, size_t stride, size_t pad)
+{
+	size_t limit = (size_t)1 << 24;
+	return in < limit && out < limit && stride < limit && pad < limit && out > 0 &&
+	       (out - 1) * stride < in + 2 * pad;
+}
+
+static tp_status check_shape(const conv_shape *s, tp_err *err)
+{
+	bool positive = s->kernel_h > 0 && s->kernel_w > 0 && s->stride > 0 && s->dilation > 0;
+	bool kernel = s->kernel_h <= 64 && s->kernel_w <= 64 && s->dilation < (size_t)1 << 16;
+	if (!positive || !kernel)
+		return tp_fail(err, TP_SHAPE, 0, "convolution: kernel %zux%zu, stride %zu, dilation %zu",
+		               s->kernel_h, s->kernel_w, s->stride, s->dilation);
+	if (!count_fits(s->in_h, s->in_w, s->in_c) || !count_fits(s->out_h, s->out_w, s->out_c) ||
+	    !count_fits(s->kernel_h * s->kernel_w, s->in_c, s->out_c) ||
+	    !axis_fits(s->in_h, s->out_h, s->stride, s->pad_top) ||
+	    !axis_fits(s->in_w, s->out_w, s->stride, s->pad_left))
+		return tp_fail(err, TP_SHAPE, 0, "convolution: %zux%zux%zu does not give %zux%zux%zu",
+		               s->in_h, s->in_w, s->in_c, s->out_h, s->out_w, s->out_c);
+	if (s->groups != 1 && (s->groups != s->in_c || s->in_c != s->out_c))
+		return tp_fail(err, TP_SHAPE, 0,
+		               "convolution: %zu groups with %zu -> %zu channels (1 or depthwise only)",
+		               s->groups, s->in_c, s->out_c);
+	return TP_OK;
+}
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* The exact algorithms; Winograd may replace them afterwards. */
+static void choose_direct(conv_plan *p)
+{
+	const conv_shape *s = &p->shape;
+	double columns = (double)(s->out_h * s->out_w * s->kernel_h * s->kernel_w);
+	double valid = (double)conv_taps_valid(s);
+	p->forward = valid < 0.8 * columns && s->in_c >= 32 ? CONV_TAPS : CONV_GEMM;
+	p->backward_data = conv_is_pointwise(s) ? CONV_GEMM : CONV_TAPS;
+	p->backward_weight = CONV_GEMM;
+}
+
+static size_t forward_scratch(const conv_plan *p)
+{
+	switch (p->forward) {
+	case CONV_GEMM:
+		return conv_gemm_forward_scratch(&p->shape, p->threads);
+	case CONV_TAPS:
+		return conv_taps_forward_scratch(&p->shape, p->threads);
+	default:
+		return 0;
+	}
+}
+
+static size_t backward_scratch(const conv_plan *p)
+{
+	size_t n = CONV_BIAS_CHUNKS * p->shape.out_c;
+	if (p->backward_data == CONV_TAPS)
+		n = max_size(n, conv_taps_data_scratch(&p->shape, p->threads));
+	if (p->backward_weight == CONV_GEMM)
+		n = max_size(n, conv_gemm_weight_scratch(&p->shape, p->threads));
+	return n;
+}
+
+tp_status conv_plan_make(const conv_shape *shape, kernel_mode mode, bool need_backward,
+                         size_t threads, conv_plan *ret, tp_err *err)
+{
+	tp_status st = check_shape(shape, err);
+	if (st != TP_OK)
+		return st;
+	if (threads < 1 || threads > 256)
+		return tp_fail(err, TP_INVALID, 0, "threads: %zu is not in 1..256", threads);
+	conv_plan p = {.shape = *shape, .threads = threads, .forward = CONV_REFERENCE,
+	               .backward_data = CONV_REFERENCE, .backward_weight = CONV_REFERENCE};
+	if (mode != KERNELS_REFERENCE && shape->groups != 1) {
+		p.forward = p.backward_data = p.backward_weight = CONV_DEPTHWISE;
+		p.prepared_floats = conv_depthwise_prepared(shape);
+		p.scratch_floats = conv_depthwise_scratch(shape, need_backward, threads);
+		*ret = p;
+		return TP_OK;
+	}
+	if (mode != KERNELS_REFERENCE)
+		choose_direct(&p);
+	p.scratch_floats = forward_scratch(&p);
+	if (need_backward)
+		p.scratch_floats = max_size(p.scratch_floats, backward_scratch(&p));
+	p.prepared_floats = conv_dense_floats(&p);
+	*ret = p;
+	return TP_OK;
+}
