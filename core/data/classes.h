@@ -49,9 +49,12 @@ typedef enum data_layout {
 const char *data_layout_name(data_layout l);
 bool data_layout_parse(const char *name, data_layout *ret);
 
-/* The built-in map from a layout's stored values to a class set, e.g. (gta5, cityscapes-19) = label
- * ids, (synthia, synthia-16) = SYNTHIA raw ids, (camvid|folder, any) = train ids 0..K-1 and 255.
- * TP_INVALID when the pair makes no sense. */
+/* The built-in map from a layout's stored values to a class set (algorithms.md 6.4):
+ *   cityscapes, gta5   label ids 0..34, through the class names
+ *   synthia            SYNTHIA's raw ids 0..22, through the class names; lane marking is road
+ *   camvid, folder     train ids 0..K-1
+ * 255 is ignored in all of them, an id of a class outside the set is ignored, a value outside the
+ * id range is LABEL_UNKNOWN. TP_INVALID when the set has a class that the layout does not name. */
 tp_status label_map_builtin(data_layout layout, const class_set *set, label_map *ret,
                             tp_err *err) TP_MUST_CHECK;
 /* Starts an explicit map (contract: `class_map`): everything ignored. */

@@ -1,6 +1,10 @@
 /* image: bytes -> RGB pixels, with limits checked before anything is decoded.
- * PNG and JPEG only, through stb_image (which ignores palettes of labels: those go through
- * data/label.h). Runs in the loader and in request threads; no state. */
+ * PNG and JPEG only, through stb_image (which destroys the values of label files: those go through
+ * data/label.h). Palette, grey and 16-bit files become 8-bit RGB, alpha is dropped, an EXIF
+ * orientation is not applied. Runs in the loader and in request threads; no state.
+ *
+ * Errors name the file (`what` or the path): TP_INVALID another format or over a limit, TP_CORRUPT
+ * truncated or damaged (PNG checksums and the end of a JPEG are checked), TP_NOTFOUND, TP_IO. */
 #ifndef TP_DATA_IMAGE_H
 #define TP_DATA_IMAGE_H
 
@@ -22,7 +26,7 @@ typedef struct image {
 	uint8_t *rgb; /* [h][w][3], owned; image_done frees */
 } image;
 
-/* Width and height without decoding; the limits apply. `what` names the file in errors. */
+/* Width and height from the header, without decoding; the limits apply. */
 tp_status image_probe(const void *bytes, size_t size, const char *what, size_t *ret_w,
                       size_t *ret_h, tp_err *err) TP_MUST_CHECK;
 tp_status image_decode(const void *bytes, size_t size, const char *what, image *ret,
@@ -38,8 +42,20 @@ typedef struct input_norm {
 } input_norm;
 extern const input_norm INPUT_NORM_IMAGENET;
 
-/* Whole image resampled to out_h x out_w (bilinear, half-pixel centres as OpenCV; equal size is a
- * copy), optionally mirrored, normalised, into input [out_h][out_w][3]. pool may be NULL. */
+/* A window of the image as it would be after resampling to scaled_h x scaled_w. Only the window is
+ * computed. Columns are mirrored within the window. */
+typedef struct image_window {
+	size_t scaled_h, scaled_w;
+	size_t top, left;    /* of the window; it may reach beyond the scaled image */
+	size_t out_h, out_w; /* of the window */
+	bool mirror;
+} image_window;
+
+/* input [out_h][out_w][3] = the window, bilinear with half-pixel centres as OpenCV (data/tap.h),
+ * normalised; 0 (the mean colour) beyond the scaled image. pool may be NULL. */
+void image_sample(const image *img, const input_norm *norm, const image_window *win, float *input,
+                  pool *pool);
+/* The whole image at out_h x out_w (equal size is a copy), optionally mirrored. pool may be NULL. */
 void image_to_input(const image *img, const input_norm *norm, size_t out_h, size_t out_w,
                     bool mirror, float *input, pool *pool);
 

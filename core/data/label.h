@@ -10,4 +10,9 @@
 tp_status label_load(const char *path, const label_map *map, size_t want_w, size_t want_h,
                      uint8_t **ret, size_t *ret_w, size_t *ret_h, tp_err *err) TP_MUST_CHECK;
 
+/* The stored values without a map (also of our 16-bit weight maps); size check and ownership as
+ * above. */
+tp_status label_load_values(const char *path, size_t want_w, size_t want_h, uint16_t **ret,
+                            size_t *ret_w, size_t *ret_h, tp_err *err) TP_MUST_CHECK;
+
 #endif
