@@ -1,0 +1,357 @@
+#include "train/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "loss/bce.h"
+#include "loss/selfinfo.h"
+#include "op/resize.h"
+#include "op/softmax.h"
+#include "optim/adam.h"
+#include "optim/sgd.h"
+
+/* ADVENT's constants for the discriminator (algorithms.md 5.5). */
+static const float EASY = 1.0f, HARD = 0.0f;
+static const float DISC_BETA1 = 0.9f, DISC_BETA2 = 0.99f, DISC_EPS = 1e-8f;
+
+/* A stretch of the trained parameters that shares one learning rate. */
+typedef struct rate_span {
+	size_t offset, count;
+	bool head;
+} rate_span;
+
+struct stepper {
+	stepper_spec spec;
+	exec *net, *disc;
+	size_t classes, pixels;           /* of the crop */
+	size_t out_h, out_w, out_pixels;  /* of the network's output */
+	resize_shape up;                  /* output resolution -> crop */
+	float *low;   /* [K][out pixels], planar logits or their gradient */
+	float *low_pixels; /* [out pixels][K], the gradient as the network wants it */
+	float *full;  /* [K][pixels]: logits, then their gradient */
+	float *grads; /* trained parameters; the one place where a step's gradients are summed */
+	/* adversarial only */
+	float *prob;      /* [K][pixels] of the hard sample */
+	float *easy_info; /* [pixels][K], self-information of the step's first easy sample */
+	float *disc_grads, *disc_dout;
+	rate_span *span;
+	size_t spans;
+};
+
+static const recipe_sgd *sgd_of(const stepper_spec *spec)
+{
+	return spec->phase == PHASE_SOURCE_TRAINING ? &spec->recipe->source_training.sgd
+	                                            : &spec->recipe->self.sgd;
+}
+
+static exec_spec net_exec_spec(const stepper_spec *spec)
+{
+	return (exec_spec){.graph = spec->state->net,
+	                   .in_h = spec->recipe->data.crop_h,
+	                   .in_w = spec->recipe->data.crop_w,
+	                   .train = true,
+	                   .kernels = spec->recipe->kernels,
+	                   .pool = spec->pool,
+	                   .stop = spec->stop};
+}
+
+static exec_spec disc_exec_spec(const stepper_spec *spec)
+{
+	exec_spec e = net_exec_spec(spec);
+	e.graph = spec->state->disc;
+	e.input_gradient = true;
+	return e;
+}
+
+/* The stepper's own blocks as (pointer, floats) pairs, so that measuring and allocating agree. */
+typedef struct block {
+	float **to;
+	size_t floats;
+} block;
+
+enum { BLOCKS = 8 };
+
+static size_t blocks_of(stepper *s, const exec_size *net, const exec_size *disc, block b[BLOCKS])
+{
+	size_t pixels = s->spec.recipe->data.crop_h * s->spec.recipe->data.crop_w;
+	size_t low = net->out_h * net->out_w * net->out_c, full = pixels * net->out_c, n = 0;
+	b[n++] = (block){&s->low, low};
+	b[n++] = (block){&s->low_pixels, low};
+	b[n++] = (block){&s->full, full};
+	b[n++] = (block){&s->grads, s->spec.state->net->params.trained_floats};
+	if (s->spec.adversarial) {
+		b[n++] = (block){&s->prob, full};
+		b[n++] = (block){&s->easy_info, full};
+		b[n++] = (block){&s->disc_grads, s->spec.state->disc->params.trained_floats};
+		b[n++] = (block){&s->disc_dout, disc->out_h * disc->out_w};
+	}
+	return n;
+}
+
+tp_status stepper_measure(const stepper_spec *spec, size_t *ret_bytes, tp_err *err)
+{
+	stepper s = {.spec = *spec};
+	exec_spec ns = net_exec_spec(spec), ds = disc_exec_spec(spec);
+	exec_size net, disc = {0};
+	tp_status st = exec_measure(&ns, &net, err);
+	if (st == TP_OK && spec->adversarial)
+		st = exec_measure(&ds, &disc, err);
+	if (st != TP_OK)
+		return st;
+	block b[BLOCKS];
+	size_t n = blocks_of(&s, &net, &disc, b), bytes = net.bytes + disc.bytes;
+	for (size_t i = 0; i < n; i++)
+		bytes += b[i].floats * sizeof(float);
+	*ret_bytes = bytes;
+	return TP_OK;
+}
+
+/* Groups neighbouring trained parameters of equal learning rate. */
+static tp_status make_spans(stepper *s, tp_err *err)
+{
+	const param_table *t = &s->spec.state->net->params;
+	s->span = calloc(t->count + 1, sizeof *s->span);
+	if (s->span == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for the optimiser's table");
+	for (size_t i = 0; i < t->count; i++) {
+		const param *p = &t->item[i];
+		rate_span *last = s->spans == 0 ? NULL : &s->span[s->spans - 1];
+		if (!p->trained)
+			continue;
+		if (last != NULL && last->head == p->head && last->offset + last->count == p->offset)
+			last->count += p->count;
+		else
+			s->span[s->spans++] = (rate_span){p->offset, p->count, p->head};
+	}
+	return TP_OK;
+}
+
+tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err)
+{
+	stepper *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for a training step");
+	s->spec = *spec;
+	exec_spec ns = net_exec_spec(spec), ds = disc_exec_spec(spec);
+	exec_size net = {0}, disc = {0};
+	tp_status st = exec_create(&ns, &s->net, err);
+	if (st == TP_OK)
+		net = *exec_sizes(s->net);
+	if (st == TP_OK && spec->adversarial) {
+		st = exec_create(&ds, &s->disc, err);
+		if (st == TP_OK)
+			disc = *exec_sizes(s->disc);
+	}
+	block b[BLOCKS];
+	size_t n = st == TP_OK ? blocks_of(s, &net, &disc, b) : 0;
+	for (size_t i = 0; i < n && st == TP_OK; i++)
+		st = mem_floats(b[i].floats, b[i].to, err);
+	if (st == TP_OK)
+		st = make_spans(s, err);
+	if (st != TP_OK) {
+		stepper_free(s);
+		return st;
+	}
+	s->classes = net.out_c;
+	s->out_h = net.out_h;
+	s->out_w = net.out_w;
+	s->out_pixels = net.out_h * net.out_w;
+	s->pixels = spec->recipe->data.crop_h * spec->recipe->data.crop_w;
+	s->up = (resize_shape){.c = net.out_c,
+	                       .in_h = net.out_h,
+	                       .in_w = net.out_w,
+	                       .out_h = spec->recipe->data.crop_h,
+	                       .out_w = spec->recipe->data.crop_w,
+	                       .align_corners = true};
+	*ret = s;
+	return TP_OK;
+}
+
+void stepper_free(stepper *s)
+{
+	if (s == NULL)
+		return;
+	exec_free(s->net);
+	exec_free(s->disc);
+	mem_free(s->low);
+	mem_free(s->low_pixels);
+	mem_free(s->full);
+	mem_free(s->grads);
+	mem_free(s->prob);
+	mem_free(s->easy_info);
+	mem_free(s->disc_grads);
+	mem_free(s->disc_dout);
+	free(s->span);
+	free(s);
+}
+
+exec *stepper_exec(stepper *s) { return s->net; }
+
+/* Network on one sample: s->full = logits at the crop's size. */
+static tp_status forward(stepper *s, const sample *x, tp_err *err)
+{
+	const float *out;
+	memcpy(exec_input(s->net), x->input, s->pixels * 3 * sizeof(float));
+	tp_status st = exec_forward(s->net, &out, err);
+	if (st != TP_OK)
+		return st;
+	to_planar(out, s->out_pixels, s->classes, s->low, s->spec.pool);
+	resize_forward(&s->up, s->low, s->full, s->spec.pool);
+	return TP_OK;
+}
+
+/* Adds the parameter gradients of s->full = d loss / d logits. */
+static tp_status backward(stepper *s, tp_err *err)
+{
+	resize_backward(&s->up, s->full, s->low, s->spec.pool);
+	to_pixels(s->low, s->out_pixels, s->classes, s->low_pixels, s->spec.pool);
+	return exec_backward(s->net, s->low_pixels, s->grads, NULL, err);
+}
+
+static pixel_target target_of(const sample *x)
+{
+	return (pixel_target){.label = x->label, .weight = x->weight, .soft = x->soft};
+}
+
+/* Losses of the batch's labelled samples; both normalisers span the batch (algorithms.md 2.1). */
+static tp_status supervised(stepper *s, const sample *samples, step_result *res, tp_err *err)
+{
+	const recipe *r = s->spec.recipe;
+	size_t labelled = 0, labelled_target = 0;
+	for (size_t i = 0; i < r->data.batch; i++) {
+		pixel_target t = target_of(&samples[i]);
+		size_t n = pixel_target_count(&t, s->classes, s->pixels);
+		labelled += n;
+		labelled_target += samples[i].target ? n : 0;
+	}
+	res->labelled_share = (double)labelled / ((double)r->data.batch * (double)s->pixels);
+	bool need_easy = s->spec.adversarial;
+	for (size_t i = 0; i < r->data.batch; i++) {
+		pixel_target t = target_of(&samples[i]);
+		bool target = samples[i].target;
+		pixel_loss_spec spec = {
+			.scale = labelled == 0 ? 0.0f : (float)(1.0 / (double)labelled),
+			.reg = target ? r->self.reg : REG_NONE,
+			.reg_scale = labelled_target == 0
+		                         ? 0.0f
+		                         : (float)(r->self.reg_weight / (double)labelled_target),
+			.bootstrap = target && r->self.bootstrap,
+			.beta = (float)r->self.bootstrap_beta,
+			.lambda = s->spec.lambda,
+		};
+		tp_status st = forward(s, &samples[i], err);
+		if (st != TP_OK)
+			return st;
+		if (need_easy && target) {
+			softmax_forward(s->full, s->classes, s->pixels, s->prob, s->spec.pool);
+			selfinfo_forward(s->prob, s->classes, s->pixels, s->easy_info, s->spec.pool);
+			need_easy = false;
+		}
+		pixel_loss_result l =
+			pixel_loss(s->full, s->classes, s->pixels, &t, &spec, s->full, s->spec.pool);
+		res->loss += l.loss;
+		res->label_term += l.label_term;
+		res->reg_term += l.reg_term;
+		if (!isfinite(l.loss))
+			return tp_fail(err, TP_NONFINITE, 0, "the loss is %s",
+			               isnan(l.loss) ? "NaN" : "infinite");
+		st = backward(s, err);
+		if (st != TP_OK)
+			return st;
+	}
+	return TP_OK;
+}
+
+
+/* The hard sample: its self-information should look easy to the discriminator; then the
+ * discriminator's own gradients for hard = 0 and easy = 1, each domain halved (ADVENT). */
+static tp_status adversarial(stepper *s, const sample *hard, step_result *res, tp_err *err)
+{
+	pool *pool = s->spec.pool;
+	size_t k = s->classes, n = exec_sizes(s->disc)->out_h * exec_sizes(s->disc)->out_w;
+	const float *verdict, *dinfo;
+	tp_status st = forward(s, hard, err);
+	if (st != TP_OK)
+		return st;
+	softmax_forward(s->full, k, s->pixels, s->prob, pool);
+	selfinfo_forward(s->prob, k, s->pixels, exec_input(s->disc), pool);
+	st = exec_forward(s->disc, &verdict, err);
+	if (st != TP_OK)
+		return st;
+	double fooled = bce_logits(verdict, n, EASY, (float)s->spec.recipe->self.adversarial_weight,
+	                           s->disc_dout);
+	st = exec_backward(s->disc, s->disc_dout, NULL, &dinfo, err);
+	if (st != TP_OK)
+		return st;
+	selfinfo_backward(s->prob, dinfo, k, s->pixels, s->full, pool);
+	softmax_backward(s->prob, s->full, k, s->pixels, s->full, pool);
+	st = backward(s, err);
+	if (st != TP_OK)
+		return st;
+
+	/* The discriminator has not changed since its pass over the hard map: use that pass again. */
+	double on_hard = bce_logits(verdict, n, HARD, 0.5f, s->disc_dout);
+	st = exec_backward(s->disc, s->disc_dout, s->disc_grads, NULL, err);
+	if (st != TP_OK)
+		return st;
+	memcpy(exec_input(s->disc), s->easy_info, s->pixels * k * sizeof(float));
+	st = exec_forward(s->disc, &verdict, err);
+	if (st != TP_OK)
+		return st;
+	double on_easy = bce_logits(verdict, n, EASY, 0.5f, s->disc_dout);
+	st = exec_backward(s->disc, s->disc_dout, s->disc_grads, NULL, err);
+	res->adversarial = fooled;
+	res->discriminator = 0.5 * (on_hard + on_easy);
+	return st;
+}
+
+static void update(stepper *s, step_result *res)
+{
+	const recipe_sgd *sgd = sgd_of(&s->spec);
+	train_state *state = s->spec.state;
+	res->lr = schedule_poly(sgd->lr, sgd->power, state->step, s->spec.steps);
+	for (size_t i = 0; i < s->spans; i++) {
+		const rate_span *p = &s->span[i];
+		double lr = res->lr * (p->head ? sgd->head_lr_multiplier : 1.0);
+		sgd_step(state->values + p->offset, state->momentum + p->offset, s->grads + p->offset,
+		         p->count, (float)lr, (float)sgd->momentum, (float)sgd->weight_decay,
+		         s->spec.pool);
+	}
+	if (!s->spec.adversarial)
+		return;
+	double lr = schedule_poly(s->spec.recipe->self.discriminator_lr, sgd->power, state->step,
+	                          s->spec.steps);
+	adam_spec adam = {(float)lr, DISC_BETA1, DISC_BETA2, DISC_EPS};
+	state->disc_steps++;
+	adam_step(&adam, state->disc_steps, state->disc_values, state->disc_m, state->disc_v,
+	          s->disc_grads, state->disc->params.trained_floats, s->spec.pool);
+}
+
+tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_err *err)
+{
+	step_result res = {0};
+	train_state *state = s->spec.state;
+	size_t trained = state->net->params.trained_floats;
+	exec_prepare(s->net, state->values);
+	memset(s->grads, 0, trained * sizeof(float));
+	tp_status st = supervised(s, samples, &res, err);
+	if (st == TP_OK && s->spec.adversarial) {
+		size_t disc_trained = state->disc->params.trained_floats;
+		exec_prepare(s->disc, state->disc_values);
+		memset(s->disc_grads, 0, disc_trained * sizeof(float));
+		st = adversarial(s, &samples[s->spec.recipe->data.batch], &res, err);
+		if (st == TP_OK && (!isfinite(res.adversarial) || !isfinite(res.discriminator) ||
+		                    !all_finite(s->disc_grads, disc_trained, s->spec.pool)))
+			st = tp_fail(err, TP_NONFINITE, 0, "the discriminator's loss or gradient is not finite");
+	}
+	if (st == TP_OK && !all_finite(s->grads, trained, s->spec.pool))
+		st = tp_fail(err, TP_NONFINITE, 0, "a gradient is not finite");
+	if (st != TP_OK)
+		return st;
+	update(s, &res);
+	state->step++;
+	*ret = res;
+	return TP_OK;
+}
