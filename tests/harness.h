@@ -81,6 +81,14 @@ MAYBE_UNUSED static double error_of(const float *got, const float *want, size_t 
 			         (double)(limit));                                                 \
 	} while (0)
 
+#define assert_near(got, want, limit)                                                              \
+	do {                                                                                       \
+		double assert_got = (got), assert_want = (want);                                   \
+		if (!(fabs(assert_got - assert_want) <= (limit)))                                  \
+			fail_msg("%s is %.9g, not %.9g (+-%g)", #got, assert_got, assert_want,     \
+			         (double)(limit));                                                 \
+	} while (0)
+
 MAYBE_UNUSED static double dot_product(const float *a, const float *b, size_t count)
 {
 	double sum = 0.0;

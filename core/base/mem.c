@@ -22,7 +22,7 @@ tp_status mem_bytes(size_t count, void **ret, tp_err *err)
 tp_status mem_floats(size_t count, float **ret, tp_err *err)
 {
 	size_t bytes;
-	void *p;
+	void *p = NULL;
 	if (!mul_size(count, sizeof(float), &bytes))
 		return tp_fail(err, TP_NOMEM, 0, "out of memory: %zu floats wanted", count);
 	tp_status st = mem_bytes(bytes, &p, err);
