@@ -234,9 +234,23 @@ static void renumber(int *index, const size_t *to)
 		*index = (int)to[*index];
 }
 
+/* The passes count on every value but the last being read by somebody. */
+static void check_values_read(graph *g)
+{
+	for (size_t v = 0; v + 1 < g->values; v++) {
+		bool found = false;
+		for (size_t i = 0; i < g->nodes && !found; i++)
+			found = g->node[i].input == (int)v || g->node[i].residual == (int)v;
+		if (!found)
+			(void)tp_fail(&g->err, TP_INVALID, 0, "value %zu is read by no layer", v);
+	}
+}
+
 tp_status graph_finish(graph *g, tp_err *err)
 {
 	param_table *t = &g->params;
+	if (g->err.code == TP_OK)
+		check_values_read(g);
 	if (g->err.code == TP_OK && (g->nodes == 0 || t->count == 0))
 		(void)tp_fail(&g->err, TP_INVALID, 0, "the network has no layers");
 	if (g->err.code != TP_OK)

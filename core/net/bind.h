@@ -1,0 +1,57 @@
+/* bind: a graph bound to an image size: the shape of every value, the algorithms of every node, and
+ * the place of everything in memory. Pure planning, the memory itself belongs to exec.
+ *
+ * Time is cut into steps: node i runs forward in step i and backward in step 2N-1-i. A block of the
+ * arena lives from its first writer's step to its last reader's. Besides planning for size this
+ * decides two aliases: a sum written over a residual that dies there, and the gradient of a
+ * residual that is the gradient of the sum itself. */
+#ifndef TP_NET_BIND_H
+#define TP_NET_BIND_H
+
+#include "net/exec.h"
+#include "net/plan.h"
+
+enum { BLOCK_NONE = -1 };
+
+typedef struct bound_value {
+	size_t h, w, c;
+	int data, grad; /* block numbers; BLOCK_NONE: does not exist */
+} bound_value;
+
+/* What the backward pass does with d(sum) for the node's residual. */
+typedef enum residual_grad {
+	RESIDUAL_NONE,
+	RESIDUAL_SHARES, /* the residual's gradient is the output's: same block, nothing to do */
+	RESIDUAL_ADDS,
+} residual_grad;
+
+typedef struct bound_node {
+	union {
+		conv_plan conv;
+		aspp_plan aspp;
+		maxpool_shape pool;
+	};
+	size_t prepared, scale, bias; /* floats from the start of the prepared block */
+	int scratch, scratch_back, argmax;
+	bool dx, dx_accumulate;
+	residual_grad residual;
+} bound_node;
+
+typedef struct binding {
+	bound_value *value; /* graph->values */
+	bound_node *node;   /* graph->nodes */
+	plan_block *block;
+	size_t blocks;
+	size_t arena_bytes, prepared_floats;
+	size_t table_bytes; /* of the three arrays */
+	double forward_flop;
+} binding;
+
+/* TP_SHAPE when the image is too small (or too large for memory); the text names the layer. */
+tp_status bind_make(const exec_spec *spec, binding *ret, tp_err *err) TP_MUST_CHECK;
+void bind_done(binding *b);
+
+/* "layer3.0.conv2" of a node: its first parameter's name without the last word; "maxpool". */
+void bind_node_name(const graph *g, size_t node, char *buf, size_t size);
+
+#endif

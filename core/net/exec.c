@@ -1,0 +1,291 @@
+#include "net/exec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/bind.h"
+
+struct exec {
+	exec_spec spec;
+	binding bind;
+	exec_size size;
+	float *prepared; /* bind.prepared_floats */
+	char *arena;     /* bind.arena_bytes */
+	const float *values;
+	bool forward_done; /* the activations of a whole forward pass lie in the arena */
+	exec_probe *probe;
+	void *probe_arg;
+};
+
+static exec_size size_of(const exec_spec *s, const binding *b)
+{
+	const bound_value *out = &b->value[s->graph->node[s->graph->nodes - 1].output];
+	return (exec_size){.out_h = out->h,
+	                   .out_w = out->w,
+	                   .out_c = out->c,
+	                   .bytes = sizeof(exec) + b->table_bytes + b->arena_bytes +
+	                            b->prepared_floats * sizeof(float),
+	                   .forward_flop = b->forward_flop};
+}
+
+tp_status exec_measure(const exec_spec *spec, exec_size *ret, tp_err *err)
+{
+	binding b;
+	tp_status st = bind_make(spec, &b, err);
+	if (st != TP_OK)
+		return st;
+	*ret = size_of(spec, &b);
+	bind_done(&b);
+	return TP_OK;
+}
+
+tp_status exec_create(const exec_spec *spec, exec **ret, tp_err *err)
+{
+	exec *e = calloc(1, sizeof *e);
+	if (e == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for a network");
+	e->spec = *spec;
+	void *arena = NULL;
+	tp_status st = bind_make(spec, &e->bind, err);
+	if (st == TP_OK)
+		st = mem_floats(e->bind.prepared_floats, &e->prepared, err);
+	if (st == TP_OK)
+		st = mem_bytes(e->bind.arena_bytes, &arena, err);
+	e->arena = arena;
+	if (st != TP_OK) {
+		exec_free(e);
+		return st;
+	}
+	e->size = size_of(spec, &e->bind);
+	*ret = e;
+	return TP_OK;
+}
+
+void exec_free(exec *e)
+{
+	if (e == NULL)
+		return;
+	mem_free(e->prepared);
+	mem_free(e->arena);
+	bind_done(&e->bind);
+	free(e);
+}
+
+const exec_size *exec_sizes(const exec *e) { return &e->size; }
+
+void exec_set_probe(exec *e, exec_probe *probe, void *arg)
+{
+	e->probe = probe;
+	e->probe_arg = arg;
+}
+
+void exec_node_label(const exec *e, size_t i, char *buf, size_t size)
+{
+	static const char *const algorithm[] = {
+		[CONV_REFERENCE] = "reference", [CONV_GEMM] = "gemm",
+		[CONV_TAPS] = "taps",           [CONV_WINOGRAD2] = "winograd2",
+		[CONV_WINOGRAD4] = "winograd4", [CONV_DEPTHWISE] = "depthwise"};
+	char name[80];
+	bind_node_name(e->spec.graph, i, name, sizeof name);
+	const node *n = &e->spec.graph->node[i];
+	if (n->op == NODE_CONV)
+		(void)snprintf(buf, size, "%s %s", name, algorithm[e->bind.node[i].conv.forward]);
+	else
+		(void)snprintf(buf, size, "%s%s", name, n->op == NODE_ASPP ? " aspp" : "");
+}
+
+/* Memory of a block; NULL for BLOCK_NONE. */
+static void *block_at(const exec *e, int block)
+{
+	return block == BLOCK_NONE ? NULL : e->arena + e->bind.block[block].offset;
+}
+static float *data_of(const exec *e, int value)
+{
+	return value < 0 ? NULL : block_at(e, e->bind.value[value].data);
+}
+static float *grad_of(const exec *e, int value) { return block_at(e, e->bind.value[value].grad); }
+
+/* Start of a parameter in a value or gradient block; NULL when there is none (or no block). */
+static float *param_at(const exec *e, const float *block, int index)
+{
+	if (index < 0 || block == NULL)
+		return NULL;
+	return (float *)block + e->spec.graph->params.item[index].offset;
+}
+
+float *exec_input(exec *e) { return data_of(e, 0); }
+
+/* algorithms.md 6.3: y = g (x - mean) / sqrt(var + eps) + b, as scale * x + bias. */
+static void fold_bn(const exec *e, const node *n, float *scale, float *bias)
+{
+	const float eps = 1e-5f;
+	const float *v[4];
+	for (int i = 0; i < 4; i++)
+		v[i] = param_at(e, e->values, n->bn[i]);
+	for (size_t c = 0; c < e->bind.value[n->output].c; c++) {
+		scale[c] = v[0][c] / sqrtf(v[3][c] + eps);
+		bias[c] = v[1][c] - v[2][c] * scale[c];
+	}
+}
+
+void exec_prepare(exec *e, const float *values)
+{
+	const graph *g = e->spec.graph;
+	e->values = values;
+	e->forward_done = false;
+	for (size_t i = 0; i < g->nodes; i++) {
+		const node *n = &g->node[i];
+		const bound_node *m = &e->bind.node[i];
+		float *prepared = e->prepared + m->prepared;
+		if (n->op == NODE_CONV) {
+			float *scale = n->bn[0] < 0 ? NULL : e->prepared + m->scale;
+			if (scale != NULL)
+				fold_bn(e, n, scale, e->prepared + m->bias);
+			conv_prepare(&m->conv, param_at(e, values, n->weight), scale, prepared,
+			             e->spec.pool);
+		} else if (n->op == NODE_ASPP) {
+			const float *w[ASPP_MAX_BRANCHES];
+			for (size_t b = 0; b < n->branches; b++)
+				w[b] = param_at(e, values, n->branch_weight[b]);
+			aspp_prepare(&m->aspp, w, prepared, e->spec.pool);
+		}
+	}
+}
+
+static void forward_node(exec *e, size_t i)
+{
+	const node *n = &e->spec.graph->node[i];
+	const bound_node *m = &e->bind.node[i];
+	const float *x = data_of(e, n->input);
+	float *y = data_of(e, n->output), *scratch = block_at(e, m->scratch);
+	const float *prepared = e->prepared + m->prepared;
+	if (n->op == NODE_CONV) {
+		const float *bias = n->bn[0] < 0 ? param_at(e, e->values, n->bias)
+		                                 : e->prepared + m->bias;
+		conv_forward(&m->conv, x, prepared, bias, data_of(e, n->residual), n->act, y,
+		             scratch, e->spec.pool);
+	} else if (n->op == NODE_ASPP) {
+		const float *bias[ASPP_MAX_BRANCHES];
+		for (size_t b = 0; b < n->branches; b++)
+			bias[b] = param_at(e, e->values, n->branch_bias[b]);
+		aspp_forward(&m->aspp, x, prepared, bias, y, scratch, e->spec.pool);
+	} else {
+		maxpool_forward(&m->pool, x, y, block_at(e, m->argmax), e->spec.pool);
+	}
+}
+
+static size_t value_floats(const exec *e, int value)
+{
+	const bound_value *v = &e->bind.value[value];
+	return v->h * v->w * v->c;
+}
+
+/* Cut by length, so that the pool never changes a sum. */
+typedef struct add_job {
+	float *to;
+	const float *from;
+	size_t count;
+} add_job;
+enum { ADD_CHUNKS = 64 };
+
+static void add_chunk(void *arg, size_t chunk, size_t worker)
+{
+	const add_job *j = arg;
+	size_t begin, end;
+	pool_part(j->count, ADD_CHUNKS, chunk, &begin, &end);
+	for (size_t k = begin; k < end; k++)
+		j->to[k] += j->from[k];
+}
+
+static void backward_node(exec *e, size_t i, float *grads)
+{
+	const node *n = &e->spec.graph->node[i];
+	const bound_node *m = &e->bind.node[i];
+	float *dy = grad_of(e, n->output), *scratch = block_at(e, m->scratch_back);
+	float *dx = m->dx ? grad_of(e, n->input) : NULL;
+	const float *x = data_of(e, n->input);
+	const float *prepared = e->prepared + m->prepared;
+	if (n->op == NODE_CONV) {
+		activation_backward(n->act, data_of(e, n->output), dy, value_floats(e, n->output),
+		                    e->spec.pool);
+		conv_grad grad = {.x = x,
+		                  .dy = dy,
+		                  .prepared = prepared,
+		                  .scale = n->bn[0] < 0 ? NULL : e->prepared + m->scale,
+		                  .dx = dx,
+		                  .dx_accumulate = m->dx_accumulate,
+		                  .dw = param_at(e, grads, n->weight),
+		                  .dbias = param_at(e, grads, n->bias)};
+		conv_backward(&m->conv, &grad, scratch, e->spec.pool);
+		if (m->residual == RESIDUAL_ADDS) {
+			add_job job = {.to = grad_of(e, n->residual),
+			               .from = dy,
+			               .count = value_floats(e, n->residual)};
+			pool_run(e->spec.pool, ADD_CHUNKS, add_chunk, &job);
+		}
+	} else if (n->op == NODE_ASPP) {
+		float *dw[ASPP_MAX_BRANCHES], *dbias[ASPP_MAX_BRANCHES];
+		for (size_t b = 0; b < n->branches; b++) {
+			dw[b] = param_at(e, grads, n->branch_weight[b]);
+			dbias[b] = param_at(e, grads, n->branch_bias[b]);
+		}
+		bool wanted = grads != NULL;
+		aspp_backward(&m->aspp, x, dy, prepared, dx, m->dx_accumulate, wanted ? dw : NULL,
+		              wanted ? dbias : NULL, scratch, e->spec.pool);
+	} else if (dx != NULL) {
+		maxpool_backward(&m->pool, dy, block_at(e, m->argmax), dx, m->dx_accumulate,
+		                 e->spec.pool);
+	}
+}
+
+static bool stopped(const exec *e) { return e->spec.stop != NULL && atomic_load(e->spec.stop) != 0; }
+
+static void probe(const exec *e, size_t i, bool backward, bool begin)
+{
+	if (e->probe != NULL)
+		e->probe(e->probe_arg, i, backward, begin);
+}
+
+tp_status exec_forward(exec *e, const float **ret_output, tp_err *err)
+{
+	const graph *g = e->spec.graph;
+	e->forward_done = false;
+	if (e->values == NULL)
+		return tp_fail(err, TP_CONFLICT, 0, "forward pass before the weights are prepared");
+	for (size_t i = 0; i < g->nodes; i++) {
+		if (stopped(e))
+			return tp_fail(err, TP_CANCELLED, 0, "stopped on request");
+		probe(e, i, false, true);
+		forward_node(e, i);
+		probe(e, i, false, false);
+	}
+	e->forward_done = true;
+	*ret_output = data_of(e, g->node[g->nodes - 1].output);
+	return TP_OK;
+}
+
+tp_status exec_backward(exec *e, const float *doutput, float *grads, const float **ret_dinput,
+                        tp_err *err)
+{
+	const graph *g = e->spec.graph;
+	if (!e->spec.train || !e->forward_done)
+		return tp_fail(err, TP_CONFLICT, 0, "backward pass without a training forward pass");
+	if (ret_dinput != NULL && !e->spec.input_gradient)
+		return tp_fail(err, TP_CONFLICT, 0, "no input gradient was planned");
+	e->forward_done = false; /* gradients overwrite activations as they die */
+	int out = g->node[g->nodes - 1].output;
+	memcpy(grad_of(e, out), doutput, value_floats(e, out) * sizeof(float));
+	for (size_t i = g->nodes; i-- > 0;) {
+		if (stopped(e))
+			return tp_fail(err, TP_CANCELLED, 0, "stopped on request");
+		probe(e, i, true, true);
+		backward_node(e, i, grads);
+		probe(e, i, true, false);
+	}
+	if (ret_dinput != NULL)
+		*ret_dinput = grad_of(e, 0);
+	return TP_OK;
+}
