@@ -27,6 +27,7 @@ const char *layer_name(layer l); /* "pseudo_confident" */
 bool layer_parse(const char *name, layer *ret);
 
 void run_dir(int64_t run, char ret[RUN_FILE_MAX]);
+void run_checkpoint_dir(int64_t run, char ret[RUN_FILE_MAX]);
 void run_round_dir(int64_t run, int64_t round, char ret[RUN_FILE_MAX]);
 void run_layer_file(int64_t run, int64_t round, int64_t index, layer l, char ret[RUN_FILE_MAX]);
 void run_weight_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FILE_MAX]);
