@@ -16,7 +16,6 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "train/recipe.h"
 
 typedef struct store store;
 
