@@ -157,8 +157,12 @@ tp_status file_mkdirs(const char *path, tp_err *err)
 			continue;
 		char keep = buf[i];
 		buf[i] = 0;
-		if (mkdir(buf, 0750) != 0 && errno != EEXIST)
-			return tp_fail(err, TP_IO, errno, "cannot create directory %s", buf);
+		struct stat there;
+		int rc = mkdir(buf, 0750) == 0 ? 0 : errno;
+		if (rc == EEXIST && stat(buf, &there) == 0 && !S_ISDIR(there.st_mode))
+			rc = ENOTDIR;
+		if (rc != 0 && rc != EEXIST)
+			return tp_fail(err, TP_IO, rc, "cannot create directory %s", buf);
 		buf[i] = keep;
 	}
 	return TP_OK;
@@ -168,9 +172,11 @@ tp_status file_remove_tree(int dirfd, const char *name, tp_err *err)
 {
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return TP_OK;
+	const int why = errno;
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return tp_fail(err, TP_IO, errno, "cannot remove %s", name);
+	if (fd < 0) /* not a directory: what counts is why it could not be unlinked */
+		return tp_fail(err, TP_IO, errno == ENOTDIR || errno == ELOOP ? why : errno,
+		               "cannot remove %s", name);
 	DIR *d = fdopendir(fd);
 	if (d == NULL) {
 		(void)close(fd);
