@@ -17,6 +17,14 @@
 #include "base/rng.h"
 #include "net/deeplab.h"
 #include "net/exec.h"
+#include "op/gemm.h"
+
+/* Group setup: BLAS on the caller's thread only, as in the daemon. */
+static inline int start_blas(void **state)
+{
+	assert_int_equal(gemm_init(NULL), TP_OK);
+	return 0;
+}
 
 static inline uint64_t value_counter(const char *name)
 {

@@ -10,6 +10,7 @@ static golden_file file;
 
 static int open_file(void **state)
 {
+	assert_int_equal(gemm_init(NULL), TP_OK);
 	golden_open(TEST_GOLDEN "/nets.bin", &file);
 	return 0;
 }
