@@ -32,23 +32,16 @@ static const class_row CITYSCAPES[] = {
 };
 
 static const class_row CAMVID[] = {
-	{"Sky", {128, 128, 128}},
-	{"Building", {128, 0, 0}},
-	{"Pole", {192, 192, 128}},
-	{"Road", {128, 64, 128}},
-	{"Pavement", {60, 40, 222}},
-	{"Tree", {128, 128, 0}},
-	{"SignSymbol", {192, 128, 128}},
-	{"Fence", {64, 64, 128}},
-	{"Car", {64, 0, 128}},
-	{"Pedestrian", {64, 64, 0}},
-	{"Bicyclist", {0, 128, 192}},
+	{"Sky", {128, 128, 128}},        {"Building", {128, 0, 0}},    {"Pole", {192, 192, 128}},
+	{"Road", {128, 64, 128}},        {"Pavement", {60, 40, 222}},  {"Tree", {128, 128, 0}},
+	{"SignSymbol", {192, 128, 128}}, {"Fence", {64, 64, 128}},     {"Car", {64, 0, 128}},
+	{"Pedestrian", {64, 64, 0}},     {"Bicyclist", {0, 128, 192}},
 };
 
 #define BIT(n) (1u << (n))
 enum {
 	ALL = BIT(19) - 1,
-	SIXTEEN = ALL & ~(BIT(9) | BIT(14) | BIT(16)),     /* no terrain, truck, train */
+	SIXTEEN = ALL & ~(BIT(9) | BIT(14) | BIT(16)),    /* no terrain, truck, train */
 	THIRTEEN = SIXTEEN & ~(BIT(3) | BIT(4) | BIT(5)), /* nor wall, fence, pole */
 };
 
@@ -99,8 +92,9 @@ void class_set_palette(const class_set *s, uint8_t palette[256][3])
 }
 
 static const char *const LAYOUT_NAME[LAYOUT_COUNT] = {
-	[LAYOUT_CITYSCAPES] = "cityscapes", [LAYOUT_GTA5] = "gta5",     [LAYOUT_SYNTHIA] = "synthia",
-	[LAYOUT_CAMVID] = "camvid",         [LAYOUT_FOLDER] = "folder",
+	[LAYOUT_CITYSCAPES] = "cityscapes", [LAYOUT_GTA5] = "gta5",
+	[LAYOUT_SYNTHIA] = "synthia",       [LAYOUT_CAMVID] = "camvid",
+	[LAYOUT_FOLDER] = "folder",
 };
 
 const char *data_layout_name(data_layout l)
@@ -123,19 +117,20 @@ bool data_layout_parse(const char *name, data_layout *ret)
 enum { NO_ROW = 255, LABEL_IDS = 35, SYNTHIA_IDS = 23 };
 
 static const uint8_t LABEL_ID_ROW[LABEL_IDS] = {
-	[0] = NO_ROW,  [1] = NO_ROW,  [2] = NO_ROW,  [3] = NO_ROW,  [4] = NO_ROW,  [5] = NO_ROW,
-	[6] = NO_ROW,  [7] = 0,       [8] = 1,       [9] = NO_ROW,  [10] = NO_ROW, [11] = 2,
-	[12] = 3,      [13] = 4,      [14] = NO_ROW, [15] = NO_ROW, [16] = NO_ROW, [17] = 5,
-	[18] = NO_ROW, [19] = 6,      [20] = 7,      [21] = 8,      [22] = 9,      [23] = 10,
-	[24] = 11,     [25] = 12,     [26] = 13,     [27] = 14,     [28] = 15,     [29] = NO_ROW,
-	[30] = NO_ROW, [31] = 16,     [32] = 17,     [33] = 18,     [34] = NO_ROW,
+	[0] = NO_ROW,  [1] = NO_ROW, [2] = NO_ROW,  [3] = NO_ROW,  [4] = NO_ROW,  [5] = NO_ROW,
+	[6] = NO_ROW,  [7] = 0,      [8] = 1,       [9] = NO_ROW,  [10] = NO_ROW, [11] = 2,
+	[12] = 3,      [13] = 4,     [14] = NO_ROW, [15] = NO_ROW, [16] = NO_ROW, [17] = 5,
+	[18] = NO_ROW, [19] = 6,     [20] = 7,      [21] = 8,      [22] = 9,      [23] = 10,
+	[24] = 11,     [25] = 12,    [26] = 13,     [27] = 14,     [28] = 15,     [29] = NO_ROW,
+	[30] = NO_ROW, [31] = 16,    [32] = 17,     [33] = 18,     [34] = NO_ROW,
 };
 
 /* 22 is lane marking: road, as in CRST's conversion. Ignored: 0 void, 13 parking, 14 road work. */
 static const uint8_t SYNTHIA_ROW[SYNTHIA_IDS] = {
-	[0] = NO_ROW, [1] = 10,     [2] = 2,  [3] = 0,   [4] = 1,   [5] = 4,       [6] = 8,   [7] = 5,
-	[8] = 13,     [9] = 7,      [10] = 11, [11] = 18, [12] = 17, [13] = NO_ROW, [14] = NO_ROW,
-	[15] = 6,     [16] = 9,     [17] = 12, [18] = 14, [19] = 15, [20] = 16,     [21] = 3,  [22] = 0,
+	[0] = NO_ROW, [1] = 10,      [2] = 2,       [3] = 0,  [4] = 1,   [5] = 4,
+	[6] = 8,      [7] = 5,       [8] = 13,      [9] = 7,  [10] = 11, [11] = 18,
+	[12] = 17,    [13] = NO_ROW, [14] = NO_ROW, [15] = 6, [16] = 9,  [17] = 12,
+	[18] = 14,    [19] = 15,     [20] = 16,     [21] = 3, [22] = 0,
 };
 
 /* Train id of a name in the set, CLASS_IGNORE when it has none. */
@@ -167,9 +162,10 @@ tp_status label_map_builtin(data_layout layout, const class_set *set, label_map 
 	bool own_ids = layout == LAYOUT_CAMVID || layout == LAYOUT_FOLDER;
 	for (size_t i = 0; i < set->count && !own_ids; i++)
 		if (!is_cityscapes_name(set->item[i].name))
-			return tp_fail(err, TP_INVALID, 0,
-			               "layout %s has no class \"%s\" of class set %s; give a class_map",
-			               data_layout_name(layout), set->item[i].name, set->name);
+			return tp_fail(
+				err, TP_INVALID, 0,
+				"layout %s has no class \"%s\" of class set %s; give a class_map",
+				data_layout_name(layout), set->item[i].name, set->name);
 	for (size_t v = 0; v < 65536; v++)
 		ret->train[v] = LABEL_UNKNOWN;
 	ret->train[255] = CLASS_IGNORE;

@@ -41,7 +41,8 @@ static tp_status png_check(const uint8_t *b, size_t n, const char *what, tp_err 
 			return truncated(what, err);
 		const uint8_t *type = b + off + 4;
 		if (crc32(crc32(0, NULL, 0), type, (uInt)(len + 4)) != be32(type + 4 + len))
-			return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: wrong PNG checksum", what);
+			return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: wrong PNG checksum",
+			               what);
 		if (memcmp(type, "IDAT", 4) == 0)
 			data = true;
 		off += 12 + len;
@@ -74,7 +75,8 @@ static bool jpeg_is_frame(uint8_t marker)
 }
 
 /* One walk for both questions: with `ret` up to the frame header, without it up to EOI. */
-static tp_status jpeg_walk(const uint8_t *b, size_t n, const char *what, container *ret, tp_err *err)
+static tp_status jpeg_walk(const uint8_t *b, size_t n, const char *what, container *ret,
+                           tp_err *err)
 {
 	size_t scans = 0;
 	for (size_t off = 2;;) {
@@ -92,7 +94,8 @@ static tp_status jpeg_walk(const uint8_t *b, size_t n, const char *what, contain
 		if (len < 2 || (jpeg_is_frame(marker) && len < 8))
 			return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: bad JPEG segment", what);
 		if (jpeg_is_frame(marker) && ret != NULL) {
-			*ret = (container){.kind = CONTAINER_JPEG, .w = be16(b + off + 5),
+			*ret = (container){.kind = CONTAINER_JPEG,
+			                   .w = be16(b + off + 5),
 			                   .h = be16(b + off + 3)};
 			return TP_OK;
 		}
@@ -128,9 +131,10 @@ tp_status container_header(const void *bytes, size_t size, const char *what, con
 	if (c.w == 0 || c.h == 0)
 		return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: %zux%zu pixels", what, c.w, c.h);
 	if (c.w > IMAGE_MAX_SIDE || c.h > IMAGE_MAX_SIDE || c.w * c.h > IMAGE_MAX_PIXELS)
-		return tp_fail(err, TP_INVALID, 0,
-		               "%s is too large: %zux%zu pixels, the limit is %d per side and %d in all",
-		               what, c.w, c.h, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
+		return tp_fail(
+			err, TP_INVALID, 0,
+			"%s is too large: %zux%zu pixels, the limit is %d per side and %d in all",
+			what, c.w, c.h, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
 	*ret = c;
 	return TP_OK;
 }

@@ -1,6 +1,6 @@
-/* container: what a PNG or JPEG file says about itself before it is decoded: kind, size, and whether
- * all of it is there. stb_image checks neither PNG checksums nor the end of a JPEG, and would hand
- * out half an image in silence. Pure functions over bytes; any thread. */
+/* container: what a PNG or JPEG file says about itself before it is decoded: kind, size, and
+ * whether all of it is there. stb_image checks neither PNG checksums nor the end of a JPEG, and
+ * would hand out half an image in silence. Pure functions over bytes; any thread. */
 #ifndef TP_DATA_CONTAINER_H
 #define TP_DATA_CONTAINER_H
 

@@ -13,14 +13,14 @@
 
 /* What the five layouts differ in. */
 static const struct layout {
-	const char *images, *labels;            /* folders below the root */
+	const char *images, *labels;             /* folders below the root */
 	const char *image_suffix, *label_suffix; /* between stem and extension */
-	const char *split;                      /* default; NULL: splits are not known here */
-	bool cities;                            /* one more level of folders */
+	const char *split;                       /* default; NULL: splits are not known here */
+	bool cities;                             /* one more level of folders */
 	bool jpeg;
 } LAYOUT[LAYOUT_COUNT] = {
 	[LAYOUT_CITYSCAPES] = {"leftImg8bit", "gtFine", "_leftImg8bit", "_gtFine_labelIds", "train",
-	                       .cities = true},
+                               .cities = true},
 	[LAYOUT_GTA5] = {"images", "labels", "", "", NULL, .jpeg = false},
 	[LAYOUT_SYNTHIA] = {"RGB", "GT/LABELS", "", "", NULL, .jpeg = false},
 	[LAYOUT_CAMVID] = {"images", "labels", "", "", "", .jpeg = true},
@@ -29,10 +29,10 @@ static const struct layout {
 
 typedef struct scan {
 	const struct layout *layout;
-	const char *include;     /* glob on the stem, or NULL */
-	char root[PATH_MAX];     /* real paths */
+	const char *include; /* glob on the stem, or NULL */
+	char root[PATH_MAX]; /* real paths */
 	char images[PATH_MAX];
-	char labels[PATH_MAX];   /* "" when there are none */
+	char labels[PATH_MAX]; /* "" when there are none */
 	dataset_item *item;
 	size_t count, capacity;
 	bool folders; /* saw a folder where images were looked for */
@@ -295,7 +295,8 @@ tp_status dataset_scan(data_layout layout, const char *root, const char *split, 
 	const struct layout *l = &LAYOUT[layout];
 	bool has_split = split != NULL && split[0] != 0;
 	if (has_split && l->split == NULL)
-		return tp_fail(err, TP_INVALID, 0, "layout %s has no splits", data_layout_name(layout));
+		return tp_fail(err, TP_INVALID, 0, "layout %s has no splits",
+		               data_layout_name(layout));
 	if (has_split && (!is_plain(split) || !is_utf8(split)))
 		return tp_fail(err, TP_INVALID, 0, "the split is not a plain folder name");
 	if (!has_split)

@@ -14,7 +14,8 @@
 enum { DATASET_MAX_IMAGES = 1000000 };
 
 typedef struct dataset_item {
-	char *name;  /* stem, with its sub-folder where the layout has one ("aachen/aachen_000000") */
+	char *name;  /* stem, with its sub-folder where the layout has one ("aachen/aachen_000000")
+	              */
 	char *image; /* absolute path; owned */
 	char *label; /* or NULL; owned */
 } dataset_item;

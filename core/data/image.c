@@ -65,12 +65,14 @@ tp_status image_decode(const void *bytes, size_t size, const char *what, image *
 	/* Two readers of the header must agree, so that the limits checked are those decoded. */
 	int w = 0, h = 0, comp = 0;
 	if (!stbi_info_from_memory(bytes, (int)size, &w, &h, &comp))
-		return tp_fail(err, TP_CORRUPT, 0, "cannot decode %s: %s", what, stbi_failure_reason());
+		return tp_fail(err, TP_CORRUPT, 0, "cannot decode %s: %s", what,
+		               stbi_failure_reason());
 	if ((size_t)w != c.w || (size_t)h != c.h)
 		return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: two different sizes", what);
 	uint8_t *rgb = stbi_load_from_memory(bytes, (int)size, &w, &h, &comp, 3);
 	if (rgb == NULL)
-		return tp_fail(err, TP_CORRUPT, 0, "cannot decode %s: %s", what, stbi_failure_reason());
+		return tp_fail(err, TP_CORRUPT, 0, "cannot decode %s: %s", what,
+		               stbi_failure_reason());
 	if ((size_t)w != c.w || (size_t)h != c.h) {
 		free(rgb);
 		return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: two different sizes", what);
@@ -166,7 +168,7 @@ static void sample_row(const sample_job *j, size_t y)
 	size_t inside = 0; /* columns of the window that lie in the scaled image */
 	if (win->top + y < win->scaled_h && win->left < win->scaled_w)
 		inside = win->scaled_w - win->left < win->out_w ? win->scaled_w - win->left
-		                                               : win->out_w;
+		                                                : win->out_w;
 	if (inside < win->out_w)
 		memset(win->mirror ? out : out + inside * 3, 0,
 		       (win->out_w - inside) * 3 * sizeof *out);
@@ -216,7 +218,10 @@ void image_sample(const image *img, const input_norm *norm, const image_window *
 void image_to_input(const image *img, const input_norm *norm, size_t out_h, size_t out_w,
                     bool mirror, float *input, pool *threads)
 {
-	image_window win = {.scaled_h = out_h, .scaled_w = out_w, .out_h = out_h, .out_w = out_w,
+	image_window win = {.scaled_h = out_h,
+	                    .scaled_w = out_w,
+	                    .out_h = out_h,
+	                    .out_w = out_w,
 	                    .mirror = mirror};
 	image_sample(img, norm, &win, input, threads);
 }

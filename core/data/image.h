@@ -16,8 +16,8 @@
 #include "base/status.h"
 
 enum {
-	IMAGE_MAX_BYTES = 64 << 20,   /* of the file */
-	IMAGE_MAX_SIDE = 16384,       /* pixels */
+	IMAGE_MAX_BYTES = 64 << 20, /* of the file */
+	IMAGE_MAX_SIDE = 16384,     /* pixels */
 	IMAGE_MAX_PIXELS = 64 << 20,
 };
 
@@ -33,7 +33,8 @@ tp_status image_decode(const void *bytes, size_t size, const char *what, image *
                        tp_err *err) TP_MUST_CHECK;
 tp_status image_load(const char *path, image *ret, tp_err *err) TP_MUST_CHECK;
 /* Width and height of a file (PNG or JPEG header only). */
-tp_status image_probe_file(const char *path, size_t *ret_w, size_t *ret_h, tp_err *err) TP_MUST_CHECK;
+tp_status image_probe_file(const char *path, size_t *ret_w, size_t *ret_h,
+                           tp_err *err) TP_MUST_CHECK;
 void image_done(image *img);
 
 /* Network input: RGB, (x/255 - mean)/std per channel. */
@@ -55,7 +56,8 @@ typedef struct image_window {
  * normalised; 0 (the mean colour) beyond the scaled image. pool may be NULL. */
 void image_sample(const image *img, const input_norm *norm, const image_window *win, float *input,
                   pool *pool);
-/* The whole image at out_h x out_w (equal size is a copy), optionally mirrored. pool may be NULL. */
+/* The whole image at out_h x out_w (equal size is a copy), optionally mirrored. pool may be NULL.
+ */
 void image_to_input(const image *img, const input_norm *norm, size_t out_h, size_t out_w,
                     bool mirror, float *input, pool *pool);
 

@@ -18,8 +18,8 @@ static tp_status map_values(const uint16_t *v, size_t w, size_t h, const label_m
 		if (t == LABEL_UNKNOWN) {
 			free(label);
 			return tp_fail(err, TP_INVALID, 0,
-			               "label %s: value %u at x %zu, y %zu is not in the class map", path,
-			               (unsigned)v[i], i % w, i / w);
+			               "label %s: value %u at x %zu, y %zu is not in the class map",
+			               path, (unsigned)v[i], i % w, i / w);
 		}
 		label[i] = (uint8_t)t;
 	}
@@ -42,8 +42,8 @@ tp_status label_load_values(const char *path, size_t want_w, size_t want_h, uint
 		return st;
 	if (want_w != 0 && want_h != 0 && (w != want_w || h != want_h)) {
 		free(v);
-		return tp_fail(err, TP_INVALID, 0, "label %s is %zux%zu, its image is %zux%zu", path, w,
-		               h, want_w, want_h);
+		return tp_fail(err, TP_INVALID, 0, "label %s is %zux%zu, its image is %zux%zu",
+		               path, w, h, want_w, want_h);
 	}
 	*ret = v;
 	*ret_w = w;

@@ -72,9 +72,9 @@ static bool write_picture(png_writer *w, const png_picture *p)
 	png_set_write_fn(w->png, w, write_bytes, flush_nothing);
 	png_set_user_limits(w->png, IMAGE_MAX_SIDE, IMAGE_MAX_SIDE);
 	/* Label maps are runs of equal values: unfiltered they pack best and fastest. */
-	png_set_filter(w->png, 0, p->depth == 8 && p->color != PNG_COLOR_TYPE_RGB
-	                                  ? PNG_FILTER_NONE
-	                                  : PNG_FILTER_SUB);
+	png_set_filter(w->png, 0,
+	               p->depth == 8 && p->color != PNG_COLOR_TYPE_RGB ? PNG_FILTER_NONE
+	                                                               : PNG_FILTER_SUB);
 	png_set_compression_level(w->png, 4);
 	png_set_IHDR(w->png, w->info, (png_uint_32)p->w, (png_uint_32)p->h, p->depth, p->color,
 	             PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -92,7 +92,8 @@ static bool write_picture(png_writer *w, const png_picture *p)
 static tp_status encode(const png_picture *p, png_bytes *ret, tp_err *err)
 {
 	if (p->w == 0 || p->h == 0 || p->w > IMAGE_MAX_SIDE || p->h > IMAGE_MAX_SIDE)
-		return tp_fail(err, TP_INVALID, 0, "cannot write a PNG of %zux%zu pixels", p->w, p->h);
+		return tp_fail(err, TP_INVALID, 0, "cannot write a PNG of %zux%zu pixels", p->w,
+		               p->h);
 	png_writer w = {.trouble.text = "out of memory"};
 	w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w.trouble, on_error, on_warning);
 	w.info = w.png == NULL ? NULL : png_create_info_struct(w.png);
@@ -106,8 +107,8 @@ static tp_status encode(const png_picture *p, png_bytes *ret, tp_err *err)
 	return TP_OK;
 }
 
-tp_status png_encode_palette(const uint8_t *index, size_t w, size_t h, const uint8_t palette[256][3],
-                             png_bytes *ret, tp_err *err)
+tp_status png_encode_palette(const uint8_t *index, size_t w, size_t h,
+                             const uint8_t palette[256][3], png_bytes *ret, tp_err *err)
 {
 	png_color color[256];
 	for (size_t i = 0; i < 256; i++)
@@ -118,28 +119,46 @@ tp_status png_encode_palette(const uint8_t *index, size_t w, size_t h, const uin
 	size_t n = 256; /* every index in use keeps its entry, else the file would be invalid */
 	while (n > (size_t)highest + 1 && memcmp(palette[n - 1], palette[n - 2], 3) == 0)
 		n--;
-	png_picture p = {.rows = index, .w = w, .h = h, .row_bytes = w, .depth = 8,
-	                 .color = PNG_COLOR_TYPE_PALETTE, .palette = color, .palette_size = (int)n};
+	png_picture p = {.rows = index,
+	                 .w = w,
+	                 .h = h,
+	                 .row_bytes = w,
+	                 .depth = 8,
+	                 .color = PNG_COLOR_TYPE_PALETTE,
+	                 .palette = color,
+	                 .palette_size = (int)n};
 	return encode(&p, ret, err);
 }
 
 tp_status png_encode_gray8(const uint8_t *v, size_t w, size_t h, png_bytes *ret, tp_err *err)
 {
-	png_picture p = {.rows = v, .w = w, .h = h, .row_bytes = w, .depth = 8,
+	png_picture p = {.rows = v,
+	                 .w = w,
+	                 .h = h,
+	                 .row_bytes = w,
+	                 .depth = 8,
 	                 .color = PNG_COLOR_TYPE_GRAY};
 	return encode(&p, ret, err);
 }
 
 tp_status png_encode_gray16(const uint16_t *v, size_t w, size_t h, png_bytes *ret, tp_err *err)
 {
-	png_picture p = {.rows = (const uint8_t *)v, .w = w, .h = h, .row_bytes = w * 2, .depth = 16,
+	png_picture p = {.rows = (const uint8_t *)v,
+	                 .w = w,
+	                 .h = h,
+	                 .row_bytes = w * 2,
+	                 .depth = 16,
 	                 .color = PNG_COLOR_TYPE_GRAY};
 	return encode(&p, ret, err);
 }
 
 tp_status png_encode_rgb(const uint8_t *rgb, size_t w, size_t h, png_bytes *ret, tp_err *err)
 {
-	png_picture p = {.rows = rgb, .w = w, .h = h, .row_bytes = w * 3, .depth = 8,
+	png_picture p = {.rows = rgb,
+	                 .w = w,
+	                 .h = h,
+	                 .row_bytes = w * 3,
+	                 .depth = 8,
 	                 .color = PNG_COLOR_TYPE_RGB};
 	return encode(&p, ret, err);
 }
@@ -150,8 +169,8 @@ typedef struct png_reader {
 	png_trouble trouble;
 	const uint8_t *data;
 	size_t left;
-	size_t w, h;       /* from the checked header */
-	uint8_t *rows;     /* one row, or all of an interlaced file */
+	size_t w, h;   /* from the checked header */
+	uint8_t *rows; /* one row, or all of an interlaced file */
 	uint16_t *values;
 } png_reader;
 
@@ -203,7 +222,8 @@ static bool read_values(png_reader *r)
 			uint8_t *row = r->rows + y * stride;
 			png_read_row(r->png, row, NULL);
 			if (pass + 1 == passes)
-				take_first_samples(row, r->w, channels, depth, r->values + y * r->w);
+				take_first_samples(row, r->w, channels, depth,
+				                   r->values + y * r->w);
 		}
 	}
 	png_read_end(r->png, NULL);
@@ -219,8 +239,8 @@ tp_status png_decode_values(const void *bytes, size_t size, const char *what, ui
 		return st;
 	if (c.kind != CONTAINER_PNG)
 		return tp_fail(err, TP_INVALID, 0, "%s is not a PNG file", what);
-	png_reader r = {.trouble.text = "out of memory", .data = bytes, .left = size, .w = c.w,
-	                .h = c.h};
+	png_reader r = {
+		.trouble.text = "out of memory", .data = bytes, .left = size, .w = c.w, .h = c.h};
 	r.values = malloc(c.w * c.h * sizeof *r.values);
 	if (r.values == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory decoding %s", what);

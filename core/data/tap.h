@@ -10,8 +10,8 @@ typedef struct tap {
 	float f;
 } tap;
 
-/* Bilinear with half-pixel centres: src = (dst + .5) in/out - .5, clamped to the image; ratio = in/out.
- * Equal sizes give lo = dst and f = 0 exactly. */
+/* Bilinear with half-pixel centres: src = (dst + .5) in/out - .5, clamped to the image; ratio =
+ * in/out. Equal sizes give lo = dst and f = 0 exactly. */
 static inline tap tap_bilinear(size_t dst, size_t in, double ratio)
 {
 	double s = ((double)dst + 0.5) * ratio - 0.5;
