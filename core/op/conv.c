@@ -5,6 +5,7 @@
 #include "op/conv_gemm.h"
 #include "op/conv_internal.h"
 #include "op/conv_taps.h"
+#include "op/conv_winograd.h"
 #include "op/epilogue.h"
 
 /* ---- prepare ---- */
@@ -33,6 +34,12 @@ static void fold_chunk(void *arg, size_t chunk, size_t worker)
 	          job->to + begin * job->cols);
 }
 
+/* Both passes share one set of transformed weights: a plan never mixes tile sizes. */
+static size_t plan_tile(conv_algorithm a, conv_algorithm b)
+{
+	return conv_winograd_tile(a) != 0 ? conv_winograd_tile(a) : conv_winograd_tile(b);
+}
+
 void conv_prepare(const conv_plan *plan, const float *w, const float *scale, float *prepared,
                   pool *workers)
 {
@@ -49,6 +56,9 @@ void conv_prepare(const conv_plan *plan, const float *w, const float *scale, flo
 		job.chunks = job.rows * job.cols / CHUNK_FLOATS + 1;
 		pool_run(workers, job.chunks, fold_chunk, &job);
 	}
+	size_t m = plan_tile(plan->forward, plan->backward_data);
+	if (m != 0)
+		conv_winograd_prepare(plan, m, w, scale, prepared + conv_dense_floats(plan), workers);
 }
 
 /* ---- forward ---- */
@@ -68,6 +78,9 @@ void conv_forward(const conv_plan *plan, const float *x, const float *prepared, 
 		break;
 	case CONV_WINOGRAD2:
 	case CONV_WINOGRAD4:
+		conv_winograd_forward(plan, conv_winograd_tile(plan->forward), x,
+		                      prepared + conv_dense_floats(plan), bias, residual, act, y,
+		                      scratch, workers);
 		break;
 	case CONV_DEPTHWISE:
 		conv_depthwise_forward(plan, x, prepared, bias, residual, act, y, scratch, workers);
@@ -103,7 +116,8 @@ static void backward_bias(const conv_shape *s, const float *dy, float *dbias, fl
 	epilogue_sum_rows(CONV_BIAS_CHUNKS, s->out_c, scratch, s->out_c, true, dbias);
 }
 
-static void backward_data(const conv_plan *plan, const conv_grad *g, float *scratch, pool *workers)
+static void backward_data(const conv_plan *plan, const conv_grad *g, float *scratch,
+                          pool *workers)
 {
 	switch (plan->backward_data) {
 	case CONV_REFERENCE:
@@ -117,15 +131,15 @@ static void backward_data(const conv_plan *plan, const conv_grad *g, float *scra
 		conv_taps_backward_data(plan, g->dy, g->prepared, g->dx, g->dx_accumulate, scratch,
 		                        workers);
 		break;
-	case CONV_WINOGRAD2:
+	case CONV_WINOGRAD2: /* these do both gradients in one call, see conv_backward */
 	case CONV_WINOGRAD4:
-		break;
-	case CONV_DEPTHWISE: /* done before: conv_depthwise_backward is one call */
+	case CONV_DEPTHWISE:
 		break;
 	}
 }
 
-static void backward_weight(const conv_plan *plan, const conv_grad *g, float *scratch, pool *workers)
+static void backward_weight(const conv_plan *plan, const conv_grad *g, float *scratch,
+                            pool *workers)
 {
 	switch (plan->backward_weight) {
 	case CONV_REFERENCE:
@@ -138,10 +152,24 @@ static void backward_weight(const conv_plan *plan, const conv_grad *g, float *sc
 		break;
 	case CONV_WINOGRAD2:
 	case CONV_WINOGRAD4:
-		break;
 	case CONV_DEPTHWISE:
 		break;
 	}
+}
+
+static void backward_winograd(const conv_plan *plan, const conv_grad *grad, float *scratch,
+                              pool *workers)
+{
+	size_t data = grad->dx == NULL ? 0 : conv_winograd_tile(plan->backward_data);
+	size_t weight = grad->dw == NULL ? 0 : conv_winograd_tile(plan->backward_weight);
+	conv_grad part = *grad;
+	if (data == 0)
+		part.dx = NULL;
+	if (weight == 0)
+		part.dw = NULL;
+	if (data != 0 || weight != 0)
+		conv_winograd_backward(plan, data != 0 ? data : weight, &part,
+		                       grad->prepared + conv_dense_floats(plan), scratch, workers);
 }
 
 void conv_backward(const conv_plan *plan, const conv_grad *grad, float *scratch, pool *workers)
@@ -150,6 +178,7 @@ void conv_backward(const conv_plan *plan, const conv_grad *grad, float *scratch,
 		conv_depthwise_backward(plan, grad, scratch, workers);
 		return;
 	}
+	backward_winograd(plan, grad, scratch, workers);
 	if (grad->dx != NULL)
 		backward_data(plan, grad, scratch, workers);
 	if (grad->dw != NULL)

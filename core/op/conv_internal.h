@@ -8,9 +8,10 @@
 /* Partial sums of the bias gradient: fixed, so that the order of additions is. */
 enum { CONV_BIAS_CHUNKS = 16 };
 
-static inline bool conv_uses(const conv_plan *p, conv_algorithm a)
+/* 2 or 4 for Winograd's algorithms, else 0. */
+static inline size_t conv_winograd_tile(conv_algorithm a)
 {
-	return p->forward == a || p->backward_data == a || p->backward_weight == a;
+	return a == CONV_WINOGRAD4 ? 4 : a == CONV_WINOGRAD2 ? 2 : 0;
 }
 
 /* The dense weights with the scale folded in stand first in `prepared`, when any direct

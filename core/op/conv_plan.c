@@ -3,6 +3,7 @@
 #include "op/conv_depthwise.h"
 #include "op/conv_gemm.h"
 #include "op/conv_taps.h"
+#include "op/conv_winograd.h"
 
 size_t conv_out_size(size_t in, size_t kernel, size_t stride, size_t dilation, size_t pad)
 {
@@ -59,6 +60,20 @@ static void choose_direct(conv_plan *p)
 	p->backward_weight = CONV_GEMM;
 }
 
+/* Winograd where it multiplies less than the taps that meet the image, by enough to pay for its
+ * transforms. */
+static void choose_winograd(conv_plan *p, size_t m)
+{
+	const conv_shape *s = &p->shape;
+	if (!conv_winograd_fits(s) || s->in_c < 16 || s->out_c < 16)
+		return;
+	double direct = (double)conv_taps_valid(s) * (double)s->in_c * (double)s->out_c;
+	if (1.2 * conv_winograd_multiplies(s, m) > direct)
+		return;
+	p->forward = p->backward_data = p->backward_weight =
+		m == 2 ? CONV_WINOGRAD2 : CONV_WINOGRAD4;
+}
+
 static size_t forward_scratch(const conv_plan *p)
 {
 	switch (p->forward) {
@@ -66,6 +81,10 @@ static size_t forward_scratch(const conv_plan *p)
 		return conv_gemm_forward_scratch(&p->shape, p->threads);
 	case CONV_TAPS:
 		return conv_taps_forward_scratch(&p->shape, p->threads);
+	case CONV_WINOGRAD2:
+	case CONV_WINOGRAD4:
+		return conv_winograd_scratch(&p->shape, conv_winograd_tile(p->forward), false,
+		                             p->threads);
 	default:
 		return 0;
 	}
@@ -76,6 +95,11 @@ static size_t backward_scratch(const conv_plan *p)
 	size_t n = CONV_BIAS_CHUNKS * p->shape.out_c;
 	if (p->backward_data == CONV_TAPS)
 		n = max_size(n, conv_taps_data_scratch(&p->shape, p->threads));
+	size_t m = conv_winograd_tile(p->backward_data);
+	if (m == 0)
+		m = conv_winograd_tile(p->backward_weight);
+	if (m != 0)
+		n = max_size(n, conv_winograd_scratch(&p->shape, m, true, p->threads));
 	if (p->backward_weight == CONV_GEMM)
 		n = max_size(n, conv_gemm_weight_scratch(&p->shape, p->threads));
 	return n;
@@ -100,10 +124,16 @@ tp_status conv_plan_make(const conv_shape *shape, kernel_mode mode, bool need_ba
 	}
 	if (mode != KERNELS_REFERENCE)
 		choose_direct(&p);
+	if (mode == KERNELS_F2 || mode == KERNELS_F4)
+		choose_winograd(&p, mode == KERNELS_F2 ? 2 : 4);
 	p.scratch_floats = forward_scratch(&p);
 	if (need_backward)
 		p.scratch_floats = max_size(p.scratch_floats, backward_scratch(&p));
 	p.prepared_floats = conv_dense_floats(&p);
+	size_t m = conv_winograd_tile(p.forward) != 0 ? conv_winograd_tile(p.forward)
+	                                              : conv_winograd_tile(p.backward_data);
+	if (m != 0)
+		p.prepared_floats += conv_winograd_prepared(shape, m);
 	*ret = p;
 	return TP_OK;
 }
