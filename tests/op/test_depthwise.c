@@ -2,6 +2,7 @@
  * of threads. */
 #include "harness.h"
 
+#include "golden.h"
 #include "op/conv_depthwise.h"
 
 enum { SHAPES = 13 };
@@ -239,6 +240,52 @@ static void nan_passes_every_activation(void **state)
 	pool_free(p);
 }
 
+/* torch.nn.functional.conv2d(groups = c) and relu6 (golden/make_ops_misc.py). */
+static void matches_pytorch(void **state)
+{
+	golden_file g;
+	golden_open(TEST_GOLDEN "/ops_misc.bin", &g);
+	const golden_tensor *list = golden_find(&g, "depthwise");
+	assert_non_null(list);
+	pool *p = new_pool(2);
+	for (size_t i = 0; i < list->dim[0]; i++) {
+		const int32_t *t = list->i32 + 5 * i;
+		const size_t c = (size_t)t[2], in = (size_t)(t[0] * t[1]) * c, weights = 9 * c;
+		const size_t stride = (size_t)t[3], d = (size_t)t[4];
+		conv_plan plan = {.shape = {.in_h = (size_t)t[0], .in_w = (size_t)t[1], .in_c = c,
+		                            .out_c = c, .kernel_h = 3, .kernel_w = 3,
+		                            .stride = stride, .dilation = d, .pad_top = d,
+		                            .pad_left = d, .groups = c}};
+		plan.shape.out_h = conv_out_size(plan.shape.in_h, 3, stride, d, d);
+		plan.shape.out_w = conv_out_size(plan.shape.in_w, 3, stride, d, d);
+		const size_t out = plan.shape.out_h * plan.shape.out_w * c;
+		float *prepared = floats(conv_depthwise_prepared(&plan.shape));
+		float *scratch = floats(conv_depthwise_scratch(&plan.shape, true, 2));
+		float *y = floats(out), *dy = floats(out);
+		float *dx = floats(in), *dw = floats(weights), *db = floats(c);
+		const float *x = golden_f32(&g, in, "dw_x%zu", i);
+		conv_depthwise_prepare(&plan, golden_f32(&g, weights, "dw_w%zu", i), NULL,
+		                       prepared, p);
+		conv_depthwise_forward(&plan, x, prepared, golden_f32(&g, c, "dw_b%zu", i), NULL,
+		                       ACT_RELU6, y, scratch, p);
+		assert_close(y, golden_f32(&g, out, "dw_y%zu", i), out, 2e-6);
+		memcpy(dy, golden_f32(&g, out, "dw_dy%zu", i), out * sizeof *dy);
+		for (size_t k = 0; k < out; k++)
+			dy[k] *= y[k] > 0.0f && y[k] < 6.0f;
+		conv_grad grad = {.x = x, .dy = dy, .prepared = prepared, .dx = dx, .dw = dw,
+		                  .dbias = db};
+		conv_depthwise_backward(&plan, &grad, scratch, p);
+		assert_close(dx, golden_f32(&g, in, "dw_dx%zu", i), in, 3e-6);
+		assert_close(dw, golden_f32(&g, weights, "dw_dw%zu", i), weights, 3e-6);
+		assert_close(db, golden_f32(&g, c, "dw_db%zu", i), c, 3e-6);
+		float *all[] = {prepared, scratch, y, dy, dx, dw, db};
+		for (size_t k = 0; k < 7; k++)
+			mem_free(all[k]);
+	}
+	pool_free(p);
+	golden_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +295,7 @@ int main(void)
 		cmocka_unit_test(backward_is_the_derivative),
 		cmocka_unit_test(same_bits_for_any_threads),
 		cmocka_unit_test(nan_passes_every_activation),
+		cmocka_unit_test(matches_pytorch),
 	};
 	return cmocka_run_group_tests_name("depthwise", tests, NULL, NULL);
 }

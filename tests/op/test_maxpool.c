@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "golden.h"
 #include "op/maxpool.h"
 
 enum { SHAPES = 9 };
@@ -135,6 +136,36 @@ static void nan_wins_and_infinity_is_a_value(void **state)
 	pool_free(p);
 }
 
+/* torch.nn.functional.max_pool2d on inputs with ties (golden/make_ops_misc.py). */
+static void matches_pytorch(void **state)
+{
+	golden_file g;
+	golden_open(TEST_GOLDEN "/ops_misc.bin", &g);
+	const golden_tensor *list = golden_find(&g, "maxpool");
+	assert_non_null(list);
+	pool *p = new_pool(2);
+	for (size_t i = 0; i < list->dim[0]; i++) {
+		const int32_t *t = list->i32 + 7 * i;
+		maxpool_shape s = {.in_h = (size_t)t[0], .in_w = (size_t)t[1], .c = (size_t)t[2],
+		                   .kernel = (size_t)t[3], .stride = (size_t)t[4],
+		                   .pad = (size_t)t[5]};
+		s.out_h = maxpool_out_size(s.in_h, s.kernel, s.stride, s.pad, t[6] == 1);
+		s.out_w = maxpool_out_size(s.in_w, s.kernel, s.stride, s.pad, t[6] == 1);
+		const size_t in = s.in_h * s.in_w * s.c, out = s.out_h * s.out_w * s.c;
+		float *y = floats(out), *dx = floats(in);
+		uint8_t *tap = test_malloc(out);
+		maxpool_forward(&s, golden_f32(&g, in, "mp_x%zu", i), y, tap, p);
+		assert_memory_equal(y, golden_f32(&g, out, "mp_y%zu", i), out * sizeof *y);
+		maxpool_backward(&s, golden_f32(&g, out, "mp_dy%zu", i), tap, dx, false, p);
+		assert_close(dx, golden_f32(&g, in, "mp_dx%zu", i), in, 1e-6);
+		mem_free(y);
+		mem_free(dx);
+		test_free(tap);
+	}
+	pool_free(p);
+	golden_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +173,7 @@ int main(void)
 		cmocka_unit_test(matches_reference_for_any_threads),
 		cmocka_unit_test(backward_is_the_derivative),
 		cmocka_unit_test(nan_wins_and_infinity_is_a_value),
+		cmocka_unit_test(matches_pytorch),
 	};
 	return cmocka_run_group_tests_name("maxpool", tests, NULL, NULL);
 }

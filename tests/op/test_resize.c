@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "golden.h"
 #include "op/resize.h"
 
 /* c, in_h, in_w, out_h, out_w: enlarging, shrinking, mixed, single rows and columns, equal sizes,
@@ -108,6 +109,33 @@ static void layouts_turn_there_and_back(void **state)
 	}
 }
 
+/* torch.nn.functional.interpolate, bilinear (golden/make_ops_misc.py); its coordinates are rounded
+ * to floats, hence the wider limit. */
+static void matches_pytorch(void **state)
+{
+	golden_file g;
+	golden_open(TEST_GOLDEN "/ops_misc.bin", &g);
+	const golden_tensor *list = golden_find(&g, "resize");
+	assert_non_null(list);
+	pool *p = new_pool(2);
+	for (size_t i = 0; i < list->dim[0]; i++) {
+		const int32_t *t = list->i32 + 6 * i;
+		resize_shape s = {.c = (size_t)t[0], .in_h = (size_t)t[1], .in_w = (size_t)t[2],
+		                  .out_h = (size_t)t[3], .out_w = (size_t)t[4],
+		                  .align_corners = t[5] == 1};
+		const size_t in = s.c * s.in_h * s.in_w, out = s.c * s.out_h * s.out_w;
+		float *y = floats(out), *dx = floats(in);
+		resize_forward(&s, golden_f32(&g, in, "rs_x%zu", i), y, p);
+		assert_close(y, golden_f32(&g, out, "rs_y%zu", i), out, 2e-5);
+		resize_backward(&s, golden_f32(&g, out, "rs_dy%zu", i), dx, p);
+		assert_close(dx, golden_f32(&g, in, "rs_dx%zu", i), in, 2e-5);
+		mem_free(y);
+		mem_free(dx);
+	}
+	pool_free(p);
+	golden_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +143,7 @@ int main(void)
 		cmocka_unit_test(equal_size_copies_and_corners_align),
 		cmocka_unit_test(coordinates_are_exact),
 		cmocka_unit_test(layouts_turn_there_and_back),
+		cmocka_unit_test(matches_pytorch),
 	};
 	return cmocka_run_group_tests_name("resize", tests, NULL, NULL);
 }

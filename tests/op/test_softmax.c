@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "golden.h"
 #include "op/softmax.h"
 
 /* classes, pixels */
@@ -118,6 +119,24 @@ static void backward_is_the_derivative(void **state)
 	}
 }
 
+/* torch.nn.functional.softmax over 19 classes (golden/make_ops_misc.py). */
+static void matches_pytorch(void **state)
+{
+	enum { CLASSES = 19, PIXELS = 143, N = CLASSES * PIXELS };
+	golden_file g;
+	golden_open(TEST_GOLDEN "/ops_misc.bin", &g);
+	pool *w = new_pool(2);
+	float *p = floats(N), *dz = floats(N);
+	softmax_forward(golden_f32(&g, N, "sm_z"), CLASSES, PIXELS, p, w);
+	assert_close(p, golden_f32(&g, N, "sm_p"), N, 3e-6);
+	softmax_backward(p, golden_f32(&g, N, "sm_dp"), CLASSES, PIXELS, dz, w);
+	assert_close(dz, golden_f32(&g, N, "sm_dz"), N, 5e-6);
+	mem_free(p);
+	mem_free(dz);
+	pool_free(w);
+	golden_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +144,7 @@ int main(void)
 		cmocka_unit_test(huge_logits_stay_finite),
 		cmocka_unit_test(nan_spoils_its_pixel_only),
 		cmocka_unit_test(backward_is_the_derivative),
+		cmocka_unit_test(matches_pytorch),
 	};
 	return cmocka_run_group_tests_name("softmax", tests, NULL, NULL);
 }
