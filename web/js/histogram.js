@@ -1,0 +1,47 @@
+/* histogram: confidence of all images of a round, with the line between easy and hard. */
+
+import { h, svg } from "./dom.js";
+import { fixed, number, percent } from "./format.js";
+import { bins_of } from "./image_list.js";
+
+const WIDTH = 720, HEIGHT = 120, BINS = 48, FLOOR = 18;
+
+/* The line lies between the least confident easy and the most confident hard image. */
+export function easy_line(images) {
+	const of = (split) => images.filter((i) => i.split === split).map((i) => i.confidence);
+	const easy = of("easy"), hard = of("hard");
+	if (!easy.length || !hard.length)
+		return null;
+	return (Math.min(...easy) + Math.max(...hard)) / 2;
+}
+
+export function histogram(images) {
+	if (!images.length)
+		return h("p", { class: "muted" }, "No images.");
+	const hist = bins_of(images.map((i) => i.confidence), BINS);
+	for (const i of images)
+		hist.at(i.confidence)[i.split]++;
+	const top = Math.max(...hist.bins.map((b) => b.easy + b.hard));
+	const w = WIDTH / BINS;
+	const bar = (b, i) => {
+		const hard = (b.hard / top) * (HEIGHT - 10), easy = (b.easy / top) * (HEIGHT - 10);
+		return svg("g", null, svg("title", null, `confidence ${fixed(b.from)} to ${fixed(b.to)}: ${b.easy} easy, ${b.hard} hard`),
+			svg("rect", { x: i * w, y: 0, width: w, height: HEIGHT, fill: "transparent" }),
+			svg("rect", { x: i * w + 0.5, y: HEIGHT - hard, width: w - 1, height: hard, class: "bar-hard" }),
+			svg("rect", { x: i * w + 0.5, y: HEIGHT - hard - easy, width: w - 1, height: easy, class: "bar-easy" }));
+	};
+	const line = easy_line(images);
+	const x = (v) => ((v - hist.low) / (hist.high - hist.low || 1)) * WIDTH;
+	const easy_count = images.filter((i) => i.split === "easy").length;
+	const text = `${number(easy_count)} easy (${percent(easy_count / images.length, 0)} %), ${number(images.length - easy_count)} hard`;
+	return h("figure", { class: "histogram" },
+		svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FLOOR}`, role: "img", "aria-label": `histogram of image confidence: ${text}` },
+			hist.bins.map(bar),
+			svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT, class: "axis" }),
+			line === null ? null : svg("line", { x1: x(line), x2: x(line), y1: 0, y2: HEIGHT, class: "split-line" }),
+			line === null ? null : svg("text", { x: x(line) + (x(line) > WIDTH * 0.75 ? -6 : 6), y: 11,
+				"text-anchor": x(line) > WIDTH * 0.75 ? "end" : "start", class: "split-text" }, `hard | easy at ${fixed(line)}`),
+			svg("text", { x: 0, y: HEIGHT + 14 }, fixed(hist.low, 2)),
+			svg("text", { x: WIDTH, y: HEIGHT + 14, "text-anchor": "end" }, fixed(hist.high, 2)),
+			svg("text", { x: WIDTH / 2, y: HEIGHT + 14, "text-anchor": "middle" }, "image confidence")));
+}
