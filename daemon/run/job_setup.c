@@ -1,0 +1,301 @@
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "catalog/datasets.h"
+#include "ckpt/weights.h"
+#include "run/job.h"
+#include "train/step.h"
+
+/* Where job_setup_create collects what is wrong. */
+typedef struct problems {
+	config_error *error;
+	size_t max, count;
+	tp_err *err;
+} problems;
+
+static void problem(problems *p, const char *pointer, const char *fmt, ...) TP_PRINTF(3, 4);
+static void problem(problems *p, const char *pointer, const char *fmt, ...)
+{
+	char detail[sizeof p->error->detail];
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(detail, sizeof detail, fmt, ap);
+	va_end(ap);
+	if (p->count < p->max) {
+		(void)snprintf(p->error[p->count].pointer, sizeof p->error->pointer, "%s", pointer);
+		(void)snprintf(p->error[p->count].detail, sizeof p->error->detail, "%s", detail);
+	}
+	p->count++;
+	(void)tp_fail(p->err, TP_INVALID, 0, "%s: %s", pointer, detail);
+}
+
+static void images_done(job_images *im)
+{
+	rows_done(im->row, im->count, sizeof *im->row, (void (*)(void *))dataset_image_row_done);
+	*im = (job_images){0};
+}
+
+/* Loads a data set by name. Problems go to *p; TP_OK also when there was one (im->dataset is 0). */
+static tp_status load_images(store *st, const char *name, bool labelled_only, const char *pointer,
+                             job_images *im, problems *p)
+{
+	dataset_row row;
+	tp_err why = {0};
+	tp_status rc = store_dataset_find(st, name, &row, &why);
+	if (rc == TP_NOTFOUND) {
+		problem(p, pointer, "no data set is called '%s'", name);
+		return TP_OK;
+	}
+	if (rc != TP_OK)
+		return tp_fail(p->err, rc, 0, "%s", why.text);
+	rc = datasets_classes(&row, &im->classes, &im->map, p->err);
+	if (rc == TP_OK)
+		rc = store_dataset_images(st, row.id, &im->row, &im->count, p->err);
+	int64_t id = row.id;
+	dataset_row_done(&row);
+	if (rc != TP_OK)
+		return rc;
+	if (labelled_only) {
+		size_t kept = 0;
+		for (size_t i = 0; i < im->count; i++) {
+			if (im->row[i].label[0] != 0)
+				im->row[kept++] = im->row[i];
+			else
+				dataset_image_row_done(&im->row[i]);
+		}
+		im->count = kept;
+	}
+	if (im->count == 0)
+		problem(p, pointer, "data set '%s' has no %simages", name, labelled_only ? "labelled " : "");
+	im->dataset = id;
+	return TP_OK;
+}
+
+static void check_same_classes(const job_images *a, const job_images *b, const char *pointer,
+                               problems *p)
+{
+	if (b->dataset == 0 || a->dataset == 0)
+		return;
+	if (a->classes.count != b->classes.count) {
+		problem(p, pointer, "%zu classes, but the source has %zu", b->classes.count,
+		        a->classes.count);
+		return;
+	}
+	for (size_t i = 0; i < a->classes.count; i++) {
+		if (strcmp(a->classes.item[i].name, b->classes.item[i].name) != 0) {
+			problem(p, pointer, "class %zu is '%s', in the source it is '%s'", i,
+			        b->classes.item[i].name, a->classes.item[i].name);
+			return;
+		}
+	}
+}
+
+/* Finds the initial weights; their metadata decide input scaling and stride-2 padding. */
+static tp_status resolve_init(store *st, int dirfd, job_setup *s, problems *p)
+{
+	weights_row row;
+	tp_err why = {0};
+	tp_status rc = store_weights_find(st, s->config.init, &row, &why);
+	if (rc == TP_NOTFOUND) {
+		problem(p, "/model/init", "no weights are called '%s'", s->config.init);
+		return TP_OK;
+	}
+	if (rc != TP_OK)
+		return tp_fail(p->err, rc, 0, "%s", why.text);
+	s->init = row.id;
+	s->init_file = strdup(row.file);
+	weights_row_done(&row);
+	if (s->init_file == NULL)
+		return tp_fail(p->err, TP_NOMEM, 0, "out of memory");
+	st_file f;
+	rc = st_open(dirfd, s->init_file, &f, p->err);
+	if (rc != TP_OK)
+		return rc;
+	weights_info info;
+	graph g;
+	net_spec probe = s->spec;
+	rc = net_build(&probe, &g, p->err);
+	if (rc == TP_OK) {
+		rc = weights_check(&f, &g, &info, &why);
+		if (rc != TP_OK)
+			problem(p, "/model/init", "%s", why.text);
+		graph_done(&g);
+		if (rc == TP_OK) {
+			memcpy(s->norm.mean, info.input_mean, sizeof s->norm.mean);
+			memcpy(s->norm.std, info.input_std, sizeof s->norm.std);
+			s->spec.same_pad = info.same_pad;
+		}
+		rc = TP_OK;
+	}
+	st_close(&f);
+	return rc;
+}
+
+static double pixels_of(const job_images *im, double scale)
+{
+	if (im->count == 0)
+		return 0;
+	return (double)im->row[0].width * (double)im->row[0].height * scale * scale;
+}
+
+/* Cost of one unit of a stage in pixel-forwards; a backward pass counts as two forwards. */
+static double unit_cost(const job_setup *s, phase p)
+{
+	const recipe *r = &s->config.recipe;
+	double crop = (double)r->data.crop_h * (double)r->data.crop_w, sum = 0;
+	switch (p) {
+	case PHASE_SOURCE_TRAINING:
+	case PHASE_PHASE1_TRAINING:
+		return 3 * crop * (double)r->data.batch;
+	case PHASE_PHASE2_TRAINING:
+		return 3 * crop * (double)(r->data.batch + (r->self.adversarial ? 2 : 0));
+	case PHASE_SCORING: /* a unit is half an image: first its inference, then its labels */
+		return 0.5 * pixels_of(&s->target, r->self.scoring_scale) * (r->self.flip_average ? 2.5 : 1.5);
+	default:
+		for (size_t i = 0; i < r->evaluation.scales; i++)
+			sum += pixels_of(&s->eval, r->evaluation.scale[i]);
+		return sum * (r->evaluation.flip ? 2 : 1);
+	}
+}
+
+static tp_status make_stages(job_setup *s, tp_err *err)
+{
+	const recipe *r = &s->config.recipe;
+	bool evaluate = s->eval.count > 0;
+	s->stage_count = recipe_stages(r, evaluate, NULL, 0);
+	s->stages = calloc(s->stage_count + 1, sizeof *s->stages);
+	s->cost = calloc(s->stage_count + 1, sizeof *s->cost);
+	if (s->stages == NULL || s->cost == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for %zu stages", s->stage_count);
+	(void)recipe_stages(r, evaluate, s->stages, s->stage_count);
+	for (size_t i = 0; i < s->stage_count; i++) {
+		const stage *sg = &s->stages[i];
+		size_t units = sg->phase == PHASE_SCORING      ? 2 * s->target.count
+		               : sg->phase == PHASE_EVALUATION ? s->eval.count
+		                                               : recipe_stage_steps(r, sg);
+		s->cost[i] = (stage_cost){sg->phase, sg->round, units, unit_cost(s, sg->phase)};
+	}
+	return TP_OK;
+}
+
+tp_status job_setup_create(store *st, int state_dirfd, const run_config *c, job_setup *ret,
+                           config_error *errors, size_t max, size_t *ret_errors, tp_err *err)
+{
+	job_setup s = {.config = *c, .norm = INPUT_NORM_IMAGENET};
+	problems p = {errors, max, 0, err};
+	const recipe *r = &c->recipe;
+	bool adapts = recipe_rounds(r) > 0;
+	tp_status rc = load_images(st, c->source, true, "/source", &s.source, &p);
+	if (rc == TP_OK)
+		rc = load_images(st, c->target, false, "/target", &s.target, &p);
+	if (rc == TP_OK && c->eval[0] != 0)
+		rc = load_images(st, c->eval, true, "/eval", &s.eval, &p);
+	if (rc == TP_OK) {
+		check_same_classes(&s.source, &s.target, "/target", &p);
+		check_same_classes(&s.source, &s.eval, "/eval", &p);
+		if (adapts && r->self.phase2_rounds > 0 && s.target.count == 1)
+			problem(&p, "/target", "an easy/hard split needs at least 2 images");
+	}
+	if (rc == TP_OK && p.count == 0) {
+		s.spec = net_spec_default(r->model.arch);
+		s.spec.classes = s.source.classes.count;
+		s.spec.output_stride = r->model.output_stride;
+		s.spec.aspp_branches = r->model.aspp_branches;
+		memcpy(s.spec.aspp_dilations, r->model.aspp_dilations, sizeof s.spec.aspp_dilations);
+		if (c->init[0] != 0)
+			rc = resolve_init(st, state_dirfd, &s, &p);
+	}
+	if (rc == TP_OK && p.count == 0) {
+		s.has_disc = r->self.phase2_rounds > 0 && r->self.adversarial;
+		rc = net_build(&s.spec, &s.net, err);
+		if (rc == TP_OK && s.has_disc)
+			rc = discriminator_build(s.spec.classes, 1, &s.disc, err);
+		if (rc == TP_OK)
+			rc = make_stages(&s, err);
+	}
+	if (ret_errors != NULL)
+		*ret_errors = p.count < max ? p.count : max;
+	if (rc == TP_OK && p.count > 0)
+		rc = TP_INVALID;
+	if (rc != TP_OK) {
+		job_setup_done(&s);
+		return rc;
+	}
+	*ret = s;
+	return TP_OK;
+}
+
+void job_setup_done(job_setup *s)
+{
+	images_done(&s->source);
+	images_done(&s->target);
+	images_done(&s->eval);
+	free(s->init_file);
+	graph_done(&s->net);
+	graph_done(&s->disc);
+	free(s->stages);
+	free(s->cost);
+	*s = (job_setup){0};
+}
+
+static void widest(const job_images *im, double scale, size_t *w, size_t *h)
+{
+	for (size_t i = 0; i < im->count; i++) {
+		size_t iw = (size_t)((double)im->row[i].width * scale + 0.5);
+		size_t ih = (size_t)((double)im->row[i].height * scale + 0.5);
+		if (iw * ih > *w * *h) {
+			*w = iw;
+			*h = ih;
+		}
+	}
+}
+
+tp_status job_setup_needs(const job_setup *s, size_t threads, uint64_t *ret_memory,
+                          uint64_t *ret_disk, tp_err *err)
+{
+	const recipe *r = &s->config.recipe;
+	const size_t K = s->spec.classes;
+	pool *pool;
+	tp_status rc = pool_create(threads, &pool, err); /* its thread count sizes scratch memory */
+	if (rc != TP_OK)
+		return rc;
+	train_state state = {.net = &s->net, .disc = s->has_disc ? &s->disc : NULL};
+	stepper_spec spec = {.recipe = r,
+	                     .phase = s->has_disc ? PHASE_PHASE2_TRAINING : PHASE_SOURCE_TRAINING,
+	                     .adversarial = s->has_disc,
+	                     .state = &state,
+	                     .pool = pool};
+	size_t training = 0, out_pixels = 0;
+	rc = stepper_measure(&spec, &training, err);
+	size_t w = 1, h = 1, fw = 1, fh = 1;
+	widest(&s->target, r->self.scoring_scale, &w, &h);
+	widest(&s->target, 1.0, &fw, &fh);
+	for (size_t i = 0; i < r->evaluation.scales; i++)
+		widest(&s->eval, r->evaluation.scale[i], &w, &h);
+	widest(&s->eval, 1.0, &fw, &fh);
+	exec_size infer = {0};
+	if (rc == TP_OK) {
+		exec_spec es = {.graph = &s->net, .in_h = h, .in_w = w, .kernels = r->kernels, .pool = pool};
+		rc = exec_measure(&es, &infer, err);
+		out_pixels = infer.out_h * infer.out_w;
+	}
+	pool_free(pool);
+	if (rc != TP_OK)
+		return rc;
+	uint64_t full = (uint64_t)fw * fh;
+	uint64_t scoring = infer.bytes + full * (2 * K * 4 + 32) + (uint64_t)out_pixels * K * 8;
+	uint64_t weights = 4 * (uint64_t)(s->net.params.floats + s->net.params.trained_floats);
+	uint64_t disc = s->has_disc ? 12 * (uint64_t)s->disc.params.floats : 0;
+	uint64_t phase_peak = training > scoring ? training : scoring;
+	*ret_memory = weights + disc + phase_peak;
+	uint64_t logits = (uint64_t)out_pixels * K * 4 * (r->self.flip_average ? 2 : 1);
+	uint64_t rounds = recipe_rounds(r);
+	*ret_disk = 3 * (weights + disc) + (rounds + 1) * 4 * (uint64_t)s->net.params.floats +
+	            rounds * s->target.count * (logits + full); /* layers compress to about a byte a pixel */
+	return TP_OK;
+}
