@@ -154,7 +154,7 @@ static void *trainer_main(void *arg)
 	scheduler *s = arg;
 	pthread_mutex_lock(&s->lock);
 	while (!s->quit) {
-		int64_t run;
+		int64_t run = 0;
 		if (!next_queued(s, &run)) {
 			pthread_cond_wait(&s->wake, &s->lock);
 			continue;

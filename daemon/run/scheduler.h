@@ -7,13 +7,13 @@
  *
  *              pause        resume       cancel
  *   queued     paused       -            cancelled
- *   starting   pausing      -            cancelling
+ *   starting   pausing      conflict     cancelling
  *   running    pausing      -            cancelling
- *   pausing    (same)       queued*      cancelling      * takes effect when the pause is done
- *   paused     (same)       queued       cancelled
- *   interrupted paused      queued       cancelled       (left by a crash; queued again at start)
- *   others     conflict
- * An action that already holds is accepted without effect. */
+ *   pausing    -            conflict     cancelling
+ *   paused     -            queued       cancelled
+ *   interrupted paused      queued       cancelled
+ *   final      conflict     conflict     conflict
+ * An action that already holds (-) is accepted without effect. */
 #ifndef TPLDD_SCHEDULER_H
 #define TPLDD_SCHEDULER_H
 
@@ -40,7 +40,7 @@ void scheduler_free(scheduler *s);
 
 /* Resolves names to rows and checks what can be checked without training: data sets exist, the target
  * has images, the source has labels, class counts agree, weights fit the architecture, memory. Errors
- * as in run_config.h. `ret_row` (NULL allowed) receives the row that scheduler_submit would add. */
+ * as in run_config.h. */
 typedef struct run_plan {
 	int64_t source, target, eval, init;
 	uint64_t memory_bytes, disk_bytes; /* predicted */
