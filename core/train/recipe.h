@@ -1,6 +1,6 @@
 /* recipe: everything that decides a run's result, as plain numbers (contract.md section 3). Values
- * and their origins: recipe_preset in recipe.c is the one table of hyper-parameters. The JSON form
- * lives in daemon/config/run_config.c. */
+ * and their origins: recipe_fields.c is the one table of hyper-parameters, recipe.c holds what the
+ * presets change in it. The JSON form lives in daemon/config/run_config.c. */
 #ifndef TP_TRAIN_RECIPE_H
 #define TP_TRAIN_RECIPE_H
 
@@ -75,6 +75,8 @@ int recipe_preset_find(const char *name);
 const char *recipe_preset_name(size_t i); /* NULL past the end */
 const char *recipe_preset_text(size_t i); /* one line for people */
 recipe recipe_preset(size_t i);
+/* reg_weight when a regulariser is chosen without one. */
+double recipe_regularizer_weight(regularizer reg);
 
 /* Range check of every field; the error starts with the field's JSON pointer, e.g.
  * "/data/batch: 0 is not in 1..64". */

@@ -1,0 +1,168 @@
+#include "train/recipe.h"
+
+#include <string.h>
+
+#include "train/recipe_fields.h"
+
+static const struct {
+	const char *name, *text;
+} presets[] = {
+	{"source-only", "Supervised training on the source, no adaptation"},
+	{"cbst", "Class-balanced self-training (CBST)"},
+	{"crst-mrkld", "CBST with the KL model regulariser (CRST)"},
+	{"crst-lrent", "CBST with soft labels by entropy regularisation (CRST)"},
+	{"tpld-phase1", "TPLD without its second phase: voting and bootstrapping"},
+	{"tpld", "TPLD: voting, then easy and hard images"},
+};
+
+enum { PRESETS = sizeof presets / sizeof *presets };
+
+/* How a preset differs from the defaults of recipe_fields.c, which are those of tpld. An option's
+ * value 0 switches it off. */
+static const struct {
+	const char *preset, *pointer;
+	double value;
+} changes[] = {
+	{"source-only", "/self_training/phase1_rounds", 0},
+	{"source-only", "/self_training/phase2_rounds", 0},
+	/* Three rounds are what CRST's released default of 4 trains (algorithms.md 1.4). */
+	{"cbst", "/self_training/phase1_rounds", 3},
+	{"cbst", "/self_training/phase2_rounds", 0},
+	{"cbst", "/self_training/regularizer/kind", REG_NONE},
+	{"cbst", "/self_training/regularizer/weight", 0},
+	{"cbst", "/self_training/bootstrap", 0},
+	{"cbst", "/self_training/voting", 0},
+	{"cbst", "/self_training/adversarial", 0},
+	{"crst-mrkld", "/self_training/phase1_rounds", 3},
+	{"crst-mrkld", "/self_training/phase2_rounds", 0},
+	{"crst-mrkld", "/self_training/bootstrap", 0},
+	{"crst-mrkld", "/self_training/voting", 0},
+	{"crst-mrkld", "/self_training/adversarial", 0},
+	{"crst-lrent", "/self_training/phase1_rounds", 3},
+	{"crst-lrent", "/self_training/phase2_rounds", 0},
+	{"crst-lrent", "/self_training/regularizer/kind", REG_LRENT},
+	{"crst-lrent", "/self_training/regularizer/weight", 0.25},
+	{"crst-lrent", "/self_training/bootstrap", 0},
+	{"crst-lrent", "/self_training/voting", 0},
+	{"crst-lrent", "/self_training/adversarial", 0},
+	{"tpld-phase1", "/self_training/phase2_rounds", 0},
+	{"tpld-phase1", "/self_training/adversarial", 0},
+};
+
+int recipe_preset_find(const char *name)
+{
+	for (int i = 0; i < PRESETS; i++)
+		if (strcmp(presets[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+const char *recipe_preset_name(size_t i)
+{
+	return i < PRESETS ? presets[i].name : NULL;
+}
+
+const char *recipe_preset_text(size_t i)
+{
+	return i < PRESETS ? presets[i].text : NULL;
+}
+
+recipe recipe_preset(size_t i)
+{
+	/* memset, not {0}: padding too, so that equal recipes are equal bytes. */
+	recipe r;
+	memset(&r, 0, sizeof r);
+	r.evaluation.scales = 1;
+	const recipe_field *f;
+	for (size_t k = 0; (f = recipe_field_at(k)) != NULL; k++) {
+		if (f->kind == FIELD_OBJECT)
+			continue;
+		size_t n = recipe_field_count(f, &r);
+		for (size_t e = 0; e < n; e++)
+			recipe_field_set(f, &r, e, f->value[e]);
+	}
+	for (size_t k = 0; k < sizeof changes / sizeof *changes && i < PRESETS; k++)
+		if (strcmp(changes[k].preset, presets[i].name) == 0)
+			recipe_field_set(recipe_field_find(changes[k].pointer), &r, 0, changes[k].value);
+	return r;
+}
+
+double recipe_regularizer_weight(regularizer reg)
+{
+	switch (reg) {
+	case REG_NONE:
+		return 0.0;
+	case REG_LRENT:
+		return 0.25; /* CRST's released alpha (2.2) */
+	case REG_MRKLD:
+		return 0.01; /* CRST's released effective coefficient (2.1) */
+	case REG_MRENT:
+	case REG_MRL2:
+		return 0.01; /* no released value is known; like MRKLD */
+	}
+	return 0.0;
+}
+
+tp_status recipe_check(const recipe *r, tp_err *err)
+{
+	recipe_problem first;
+	if (recipe_problems(r, &first, 1) == 0)
+		return TP_OK;
+	return tp_fail(err, TP_INVALID, 0, "%s: %s", first.pointer, first.text);
+}
+
+const char *phase_name(phase p)
+{
+	static const char *const name[] = {
+		[PHASE_SOURCE_TRAINING] = "source_training",
+		[PHASE_SCORING] = "scoring",
+		[PHASE_PHASE1_TRAINING] = "phase1_training",
+		[PHASE_PHASE2_TRAINING] = "phase2_training",
+		[PHASE_EVALUATION] = "evaluation",
+	};
+	return p < PHASE_COUNT ? name[p] : "?";
+}
+
+size_t recipe_rounds(const recipe *r)
+{
+	return r->self.phase1_rounds + r->self.phase2_rounds;
+}
+
+static void add_stage(stage *list, size_t max, size_t *n, phase p, int round)
+{
+	if (*n < max)
+		list[*n] = (stage){.phase = p, .round = round};
+	(*n)++;
+}
+
+size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max)
+{
+	size_t n = 0, rounds = recipe_rounds(r);
+	add_stage(ret, max, &n, PHASE_SOURCE_TRAINING, ROUND_SOURCE);
+	if (evaluate)
+		add_stage(ret, max, &n, PHASE_EVALUATION, ROUND_SOURCE);
+	for (size_t k = 0; k < rounds; k++) {
+		add_stage(ret, max, &n, PHASE_SCORING, (int)k);
+		add_stage(ret, max, &n, k < r->self.phase1_rounds ? PHASE_PHASE1_TRAINING :
+		                                                     PHASE_PHASE2_TRAINING, (int)k);
+		if (evaluate && ((k + 1) % r->evaluation.every_rounds == 0 || k + 1 == rounds))
+			add_stage(ret, max, &n, PHASE_EVALUATION, (int)k);
+	}
+	return n;
+}
+
+size_t recipe_stage_steps(const recipe *r, const stage *s)
+{
+	switch (s->phase) {
+	case PHASE_SOURCE_TRAINING:
+		return r->source_training.steps;
+	case PHASE_PHASE1_TRAINING:
+	case PHASE_PHASE2_TRAINING:
+		return r->self.steps_per_round;
+	case PHASE_SCORING:
+	case PHASE_EVALUATION:
+	case PHASE_COUNT:
+		break;
+	}
+	return 0;
+}
