@@ -13,7 +13,7 @@ typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef int32_t lane_mask __attribute__((vector_size(4 * LANES)));
 
 enum {
-	PIXELS = 16,       /* pixels that share one load of the weights */
+	PIXELS = 32,       /* pixels that share one load of the weights */
 	ROW_CHUNKS = 64,   /* at most so many parts of a map in the forward and dx passes */
 	GRAD_CHUNKS = 16,  /* and in the dw pass, each with its own partial sums */
 	UNROLLED_TAPS = 3, /* kernels up to 3x3 have their taps written out */
