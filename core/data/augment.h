@@ -33,9 +33,9 @@ void augment_image(const augment_spec *spec, const augment_draw *d, const image 
                    const input_norm *norm, float *input);
 void augment_label(const augment_spec *spec, const augment_draw *d, const uint8_t *label, size_t h,
                    size_t w, uint8_t *ret);
-void augment_weight(const augment_spec *spec, const augment_draw *d, const uint16_t *weight, size_t h,
-                    size_t w, float *ret); /* stored as round(weight * 65535) */
-void augment_soft(const augment_spec *spec, const augment_draw *d, const float *soft, size_t classes,
-                  size_t h, size_t w, float *ret);
+void augment_weight(const augment_spec *spec, const augment_draw *d, const uint16_t *weight,
+                    size_t h, size_t w, float *ret); /* stored as round(weight * 65535) */
+void augment_soft(const augment_spec *spec, const augment_draw *d, const float *soft,
+                  size_t classes, size_t h, size_t w, float *ret);
 
 #endif

@@ -1,7 +1,7 @@
 /* logits: the per-image cache of scoring (adapt/probs.h): a small file with the network's logits at
- * output resolution, a stamp that says which run, round and weights made it, and a checksum. It can be
- * made again at any time, so it is written without fsync; a damaged, truncated or foreign file is
- * TP_CORRUPT or TP_NOTFOUND and simply recomputed. */
+ * output resolution, a stamp that says which run, round and weights made it, and a checksum. It can
+ * be made again at any time, so it is written without fsync; a damaged, truncated or foreign file
+ * is TP_CORRUPT or TP_NOTFOUND and simply recomputed. */
 #ifndef TP_DATA_LOGITS_H
 #define TP_DATA_LOGITS_H
 
@@ -9,8 +9,8 @@
 #include "base/status.h"
 
 typedef struct logits_file {
-	logit_map map;  /* plain/mirrored point into `block` */
-	void *block;    /* owned; logits_done frees */
+	logit_map map; /* plain/mirrored point into `block` */
+	void *block;   /* owned; logits_done frees */
 } logits_file;
 
 tp_status logits_write(int dirfd, const char *name, uint64_t stamp, const logit_map *map,

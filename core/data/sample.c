@@ -1,0 +1,209 @@
+#include "data/sample.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapt/pseudo.h"
+#include "base/mem.h"
+#include "data/label.h"
+#include "data/logits.h"
+
+struct sampler {
+	sampler_spec spec;
+	label_map own_ids; /* of our pseudo labels: train ids and LABEL_NONE */
+	pool *alone;       /* a pool without workers: scoring code wants one */
+	float *soft;       /* [K][image pixels] and the scratch of probs; grows, is kept */
+	size_t soft_floats;
+};
+
+tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err)
+{
+	if (spec->classes < 1 || spec->classes > 255)
+		return tp_fail(err, TP_INVALID, 0, "samples: %zu classes", spec->classes);
+	sampler *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for samples");
+	s->spec = *spec;
+	for (size_t v = 0; v < 65536; v++)
+		s->own_ids.train[v] = (uint16_t)(v < spec->classes ? v : LABEL_UNKNOWN);
+	s->own_ids.train[CLASS_IGNORE] = CLASS_IGNORE;
+	tp_status st = pool_create(1, &s->alone, err);
+	if (st != TP_OK) {
+		free(s);
+		return st;
+	}
+	*ret = s;
+	return TP_OK;
+}
+
+void sampler_free(sampler *s)
+{
+	if (s == NULL)
+		return;
+	pool_free(s->alone);
+	mem_free(s->soft);
+	free(s);
+}
+
+static tp_status reserve_soft(sampler *s, size_t floats, tp_err *err)
+{
+	if (floats <= s->soft_floats)
+		return TP_OK;
+	mem_free(s->soft);
+	s->soft = NULL;
+	s->soft_floats = 0;
+	tp_status st = mem_floats(floats, &s->soft, err);
+	if (st == TP_OK)
+		s->soft_floats = floats;
+	return st;
+}
+
+/* Stored logits -> s->soft, at the image's size (algorithms.md 2.2). */
+static tp_status load_soft(sampler *s, const sample_request *req, const image *img, tp_err *err)
+{
+	logits_file f;
+	tp_status st = logits_read(AT_FDCWD, req->logits, req->logits_stamp, &f, err);
+	if (st != TP_OK)
+		return st;
+	size_t pixels = img->w * img->h, classes = s->spec.classes;
+	if (f.map.classes != classes || f.map.full_w != img->w || f.map.full_h != img->h)
+		st = tp_fail(err, TP_SHAPE, 0, "%s: %zu classes, %zux%zu pixels; %s has %zux%zu",
+		             req->logits, f.map.classes, f.map.full_w, f.map.full_h, req->image,
+		             img->w, img->h);
+	else
+		st = reserve_soft(s, classes * pixels + probs_scratch(&f.map), err);
+	if (st == TP_OK) {
+		probs_from_logits(&f.map, s->soft, s->soft + classes * pixels, s->alone);
+		pseudo_lrent(s->soft, req->lambda, req->lrent_alpha, classes, pixels, s->soft,
+		             s->alone);
+	}
+	logits_done(&f);
+	return st;
+}
+
+/* The hard form of soft labels: argmax, CLASS_IGNORE for the zero vector. */
+static void harden(const float *soft, size_t classes, size_t pixels, uint8_t *label)
+{
+	for (size_t i = 0; i < pixels; i++) {
+		float best = 0.0f;
+		label[i] = CLASS_IGNORE;
+		for (size_t k = 0; k < classes; k++) {
+			if (soft[k * pixels + i] > best) {
+				best = soft[k * pixels + i];
+				label[i] = (uint8_t)k;
+			}
+		}
+	}
+}
+
+/* The decoded files of one request, at the image's size. */
+typedef struct source_files {
+	image img;
+	uint8_t *label;   /* or NULL */
+	uint16_t *weight; /* or NULL */
+} source_files;
+
+static void source_files_done(source_files *f)
+{
+	image_done(&f->img);
+	free(f->label);
+	free(f->weight);
+}
+
+static tp_status load_label(sampler *s, const sample_request *req, source_files *f, tp_err *err)
+{
+	size_t w, h, pixels = f->img.w * f->img.h;
+	tp_status st;
+	switch (req->source) {
+	case LABELS_NONE:
+		return TP_OK;
+	case LABELS_FILE:
+	case LABELS_PSEUDO:
+		return label_load(req->label, req->source == LABELS_FILE ? req->map : &s->own_ids,
+		                  f->img.w, f->img.h, &f->label, &w, &h, err);
+	case LABELS_SOFT:
+		st = load_soft(s, req, &f->img, err);
+		if (st != TP_OK)
+			return st;
+		f->label = malloc(pixels);
+		if (f->label == NULL)
+			return tp_fail(err, TP_NOMEM, 0, "out of memory for soft labels");
+		harden(s->soft, s->spec.classes, pixels, f->label);
+		return TP_OK;
+	}
+	return tp_fail(err, TP_INVALID, 0, "samples: unknown label source %d", (int)req->source);
+}
+
+static tp_status load_files(sampler *s, const sample_request *req, source_files *f, tp_err *err)
+{
+	tp_status st = image_load(req->image, &f->img, err);
+	if (st == TP_OK)
+		st = load_label(s, req, f, err);
+	size_t w, h;
+	if (st == TP_OK && req->weight != NULL)
+		st = label_load_values(req->weight, f->img.w, f->img.h, &f->weight, &w, &h, err);
+	return st;
+}
+
+static tp_status check_request(const sample_request *req, const sample *room, tp_err *err)
+{
+	bool labelled = req->source == LABELS_FILE || req->source == LABELS_PSEUDO;
+	const char *missing = NULL;
+	if (req->image == NULL)
+		missing = "image";
+	else if (req->augment == NULL)
+		missing = "augmentation";
+	else if (labelled && req->label == NULL)
+		missing = "label";
+	else if (req->source == LABELS_FILE && req->map == NULL)
+		missing = "label map";
+	else if (req->source == LABELS_SOFT && (req->logits == NULL || req->lambda == NULL))
+		missing = "logits";
+	else if (req->source == LABELS_SOFT && room->soft == NULL)
+		missing = "memory for soft labels";
+	else if (req->weight != NULL && room->weight == NULL)
+		missing = "memory for weights";
+	if (missing != NULL)
+		return tp_fail(err, TP_INVALID, 0, "sample %u of %s has no %s", req->index,
+		               req->target ? "the target" : "the source", missing);
+	return TP_OK;
+}
+
+tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, size_t slot,
+                       const sample *room, sample *ret, tp_err *err)
+{
+	tp_status st = check_request(req, room, err);
+	if (st != TP_OK)
+		return st;
+	source_files f = {0};
+	st = load_files(s, req, &f, err);
+	if (st != TP_OK) {
+		source_files_done(&f);
+		return st;
+	}
+	const augment_spec *a = req->augment;
+	size_t h = f.img.h, w = f.img.w, crop = a->crop_h * a->crop_w;
+	augment_draw d = augment_choose(a, s->spec.seed, step, slot, h, w, f.label);
+	sample r = {.input = room->input,
+	            .label = room->label,
+	            .target = req->target,
+	            .index = req->index};
+	augment_image(a, &d, &f.img, &s->spec.norm, r.input);
+	if (req->source == LABELS_SOFT) {
+		r.soft = room->soft;
+		augment_soft(a, &d, s->soft, s->spec.classes, h, w, r.soft);
+		harden(r.soft, s->spec.classes, crop, r.label);
+	} else if (f.label != NULL) {
+		augment_label(a, &d, f.label, h, w, r.label);
+	} else {
+		memset(r.label, CLASS_IGNORE, crop);
+	}
+	if (f.weight != NULL) {
+		r.weight = room->weight;
+		augment_weight(a, &d, f.weight, h, w, r.weight);
+	}
+	source_files_done(&f);
+	*ret = r;
+	return TP_OK;
+}
