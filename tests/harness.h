@@ -25,7 +25,7 @@
 
 #define MAYBE_UNUSED __attribute__((unused))
 
-/* assert_ok(mem_floats(n, &p, err)): the call's error goes to `err`, and fails the test in words. */
+/* assert_ok(mem_floats(n, &p, err)): the call leaves its cause in `err`, which fails the test. */
 #define assert_ok(call)                                                                            \
 	do {                                                                                       \
 		tp_err assert_err = {0};                                                           \

@@ -29,6 +29,9 @@ tp_status file_replace_cache(int dirfd, const char *name, const file_part *part,
 tp_status file_read(int dirfd, const char *name, size_t limit, void **ret_data, size_t *ret_size,
                     tp_err *err) TP_MUST_CHECK;
 
+/* Renames within one file system, durably: the file's bytes, then both directories. */
+tp_status file_move(int dirfd, const char *from, const char *to, tp_err *err) TP_MUST_CHECK;
+
 /* Creates the directory and its parents (mode 0750); an existing one is fine. */
 tp_status file_mkdirs(const char *path, tp_err *err) TP_MUST_CHECK;
 /* Removes a directory and all in it; an absent one is fine. Never follows links. */
@@ -38,7 +41,7 @@ tp_status file_remove_tree(int dirfd, const char *name, tp_err *err) TP_MUST_CHE
 void sha256_hex(const void *data, size_t size, char ret_hex[65]);
 tp_status sha256_file(int dirfd, const char *name, char ret_hex[65], tp_err *err) TP_MUST_CHECK;
 
-/* 64-bit checksum for caches and records (FNV-1a over 8-byte words, then bytes). Not for enemies. */
+/* 64-bit checksum for caches and records (FNV-1a over 8-byte words, then bytes). No cipher. */
 uint64_t checksum64(uint64_t seed, const void *data, size_t size);
 
 #endif

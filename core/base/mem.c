@@ -9,7 +9,8 @@ tp_status mem_bytes(size_t count, void **ret, tp_err *err)
 	enum { HUGE_FROM = 4 << 20, HUGE = 2 << 20 };
 	size_t align = count >= HUGE_FROM ? HUGE : TP_ALIGN;
 	void *p = NULL;
-	if (count > (size_t)1 << 46 || posix_memalign(&p, align, round_up(count + 1, TP_ALIGN)) != 0)
+	if (count > (size_t)1 << 46 ||
+	    posix_memalign(&p, align, round_up(count + 1, TP_ALIGN)) != 0)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory: %.1f MiB wanted",
 		               (double)count / 1048576.0);
 	if (align == HUGE)

@@ -8,7 +8,8 @@ void maxpool_forward_reference(const maxpool_shape *s, const float *x, float *y,
 		size_t ch = o % s->c, ox = o / s->c % s->out_w, oy = o / s->c / s->out_w;
 		bool found = false;
 		for (size_t t = 0; t < s->kernel * s->kernel; t++) {
-			size_t py = oy * s->stride + t / s->kernel, px = ox * s->stride + t % s->kernel;
+			size_t py = oy * s->stride + t / s->kernel;
+			size_t px = ox * s->stride + t % s->kernel;
 			if (py < s->pad || px < s->pad || py - s->pad >= s->in_h ||
 			    px - s->pad >= s->in_w)
 				continue;

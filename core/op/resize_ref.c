@@ -37,7 +37,8 @@ void resize_backward_reference(const resize_shape *s, const float *dy, float *dx
 			for (size_t ix = 0; ix < s->in_w; ix++) {
 				double sum = 0.0;
 				for (size_t o = 0; o < s->out_h * s->out_w; o++)
-					sum += weight(s, o / s->out_w, o % s->out_w, iy, ix) * dy[o];
+					sum += dy[o] *
+					       weight(s, o / s->out_w, o % s->out_w, iy, ix);
 				*dx++ = (float)sum;
 			}
 }

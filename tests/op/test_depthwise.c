@@ -77,8 +77,8 @@ static void forward_matches_reference(void **state)
 		float *want = floats(f.out), *got = random_floats(f.out, 99);
 		conv_forward_reference(&f.plan.shape, f.x, f.w, scale, bias, residual, act, want);
 		conv_depthwise_prepare(&f.plan, f.w, scale, f.prepared, p);
-		conv_depthwise_forward(&f.plan, f.x, f.prepared, bias, residual, act, got, f.scratch,
-		                       p);
+		conv_depthwise_forward(&f.plan, f.x, f.prepared, bias, residual, act, got,
+		                       f.scratch, p);
 		assert_close(got, want, f.out, 3e-6);
 		/* The result may take the residual's place. */
 		if (residual != NULL) {
@@ -227,8 +227,8 @@ static void nan_passes_every_activation(void **state)
 		/* Pixel (3,4) is read by the nine outputs around it, in its channel only. */
 		f.x[(3 * 9 + 4) * f.c + 5] = NAN;
 		conv_depthwise_prepare(&f.plan, f.w, NULL, f.prepared, p);
-		conv_depthwise_forward(&f.plan, f.x, f.prepared, f.bias, NULL, acts[k], y, f.scratch,
-		                       p);
+		conv_depthwise_forward(&f.plan, f.x, f.prepared, f.bias, NULL, acts[k], y,
+		                       f.scratch, p);
 		for (size_t i = 0; i < f.out; i++) {
 			size_t ch = i % f.c, ox = i / f.c % 9, oy = i / f.c / 9;
 			bool hit = ch == 5 && oy >= 2 && oy <= 4 && ox >= 3 && ox <= 5;
