@@ -16,16 +16,21 @@ typedef struct weights_info {
 	bool same_pad;                     /* metadata stride2_padding = same */
 } weights_info;
 
-/* Looks at a file without a network: metadata and whether it could be `arch`. A mismatch names the
- * tensor. */
+/* Class count and number of ASPP branches of the head in a file (whatever its dilations); both 0
+ * when it has none. For building the graph that fits the file. */
+void weights_head(const st_file *f, size_t *ret_classes, size_t *ret_branches);
+/* Looks at a file without loading it: metadata, what of g it holds, and all the checks of
+ * weights_load with allow_partial. A mismatch names the tensor. */
 tp_status weights_check(const st_file *f, const graph *g, weights_info *ret,
                         tp_err *err) TP_MUST_CHECK;
 /* Copies what the file has into values; the rest keeps its initial values. Backbone tensors must be
  * complete (or `allow_partial`), head tensors may be absent; a head of another class count is
- * skipped. Shape mismatches elsewhere and non-finite values are errors that name the tensor. */
+ * skipped. Shape mismatches elsewhere, holes in the head, negative variances and non-finite values
+ * are errors that name the tensor. */
 tp_status weights_load(const st_file *f, const graph *g, bool allow_partial, float *values,
                        weights_info *ret, tp_err *err) TP_MUST_CHECK;
-/* Writes all values under public names, durably. meta as in st_write. */
+/* Writes all values under public names, durably. meta as in st_write. TP_NONFINITE names the
+ * parameter. */
 tp_status weights_save(int dirfd, const char *path, const graph *g, const float *values,
                        const st_meta *meta, size_t metas, tp_err *err) TP_MUST_CHECK;
 
