@@ -88,6 +88,11 @@ static void edges(void **state)
 	assert_true(lambda[3] > 0.0f && lambda[3] <= 1.0f / 65536);
 	conf_hist_thresholds(&h, 1.0, lambda);
 	assert_true(lambda[2] == 0.75f - 1.0f / 65536); /* a bin excludes its lower edge */
+	const uint8_t zero = 0;
+	const float above = nextafterf(0.25f, 1.0f);
+	conf_hist_add(&h, &zero, &above, 1, 1);
+	conf_hist_thresholds(&h, 1.0, lambda);
+	assert_true(lambda[0] == 0.25f);
 	assert_int_equal(h.predicted[1], 2);
 	assert_int_equal(h.predicted[2], 1);
 	conf_hist_done(&h);

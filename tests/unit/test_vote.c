@@ -33,7 +33,7 @@ static void vote(const vote_spec *s, const float *p, const float *lambda, size_t
 }
 
 /* 5x5, two classes, lambda = (.8, .8). Around the centre: two of class 0 with r = 1.2, three of
- * class 1 with r = 1.1, three unlabelled. Unlabelled r: (.75, .5) at the centre, (.625, .625) elsewhere. */
+ * class 1 with r = 1.1, three unlabelled. r is (.75, .5) at the centre, elsewhere (.625, .625). */
 static void toy(float p[50], uint8_t label[25])
 {
 	static const uint8_t map[25] = {
@@ -236,23 +236,28 @@ static void odd_shapes(void **state)
 	pool_free(workers);
 }
 
-/* Votes add up and would overflow without a limit. */
+/* One row: 32 voters of class 0 worth 256 each, an open pixel that sees them all, 31 pixels of
+ * class 2, and an open pixel that sees only the first one: .45 + 4096 saturates at 256, which is
+ * enough for the second iteration (and would be .45 if it were cut to 32 bits). */
 static void large_sums(void **state)
 {
-	enum { H = 64, W = 64, P = H * W };
-	float *p = floats(2 * P);
-	const float lambda[2] = {1.0f / 256, 1.0f};
-	uint8_t label[P];
-	for (size_t i = 0; i < P; i++) {
-		p[i] = i % 2 ? 1.0f : 0.9f / 256;
-		p[P + i] = 0.0f;
-		label[i] = i % 2 ? 0 : X;
+	enum { W = 65 };
+	const float lambda[3] = {1.0f / 256, 1.0f, 1.0f};
+	float *p = floats(3 * W);
+	uint8_t label[W];
+	for (size_t i = 0; i < W; i++) {
+		bool open = i == 32 || i == 64;
+		label[i] = open ? X : i < 32 ? 0 : 2;
+		p[i] = open ? 0.9f / 256 : i < 32 ? 1.0f : 0.0f;
+		p[W + i] = open ? 0.1f : 0.0f;
+		p[2 * W + i] = open || i < 32 ? 0.0f : 1.0f;
 	}
 	pool *workers = new_pool(1);
-	vote_spec s = spec_of(127, 5, VOTE_ALPHA_POOLED, VOTE_SUM);
-	vote(&s, p, lambda, 2, H, W, label, workers);
-	for (size_t i = 0; i < P; i++)
-		assert_int_equal(label[i], 0);
+	vote_spec s = spec_of(65, 2, VOTE_ALPHA_POOLED, VOTE_SUM);
+	s.alpha = 0.5f;
+	vote(&s, p, lambda, 3, 1, W, label, workers);
+	assert_int_equal(label[32], 0);
+	assert_int_equal(label[64], 0);
 	pool_free(workers);
 	mem_free(p);
 }
