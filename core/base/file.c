@@ -26,6 +26,22 @@ static int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* A rename is durable only when its directory is. */
+static tp_status sync_directory_of(int dirfd, const char *name, tp_err *err)
+{
+	char dir[512];
+	const char *slash = strrchr(name, '/');
+	(void)snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : (int)(slash - name),
+	               slash == NULL ? "." : name);
+	int dfd = openat(dirfd, slash == name ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = dfd < 0 ? errno : fsync(dfd) == 0 ? 0 : errno;
+	if (dfd >= 0)
+		(void)close(dfd);
+	if (rc != 0)
+		return tp_fail(err, TP_IO, rc, "cannot fsync the directory of %s", name);
+	return TP_OK;
+}
+
 static tp_status replace(int dirfd, const char *name, const file_part *part, size_t parts,
                          bool durable, tp_err *err)
 {
@@ -66,18 +82,7 @@ static tp_status replace(int dirfd, const char *name, const file_part *part, siz
 	}
 	if (!durable)
 		return TP_OK;
-	/* The rename itself is durable only when the directory is. */
-	char dir[512];
-	const char *slash = strrchr(name, '/');
-	(void)snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : (int)(slash - name),
-	               slash == NULL ? "." : name);
-	int dfd = openat(dirfd, slash == name ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rc = dfd < 0 ? errno : fsync(dfd) == 0 ? 0 : errno;
-	if (dfd >= 0)
-		(void)close(dfd);
-	if (rc != 0)
-		return tp_fail(err, TP_IO, rc, "cannot fsync the directory of %s", name);
-	return TP_OK;
+	return sync_directory_of(dirfd, name, err);
 }
 
 tp_status file_replace(int dirfd, const char *name, const file_part *part, size_t parts,
@@ -90,6 +95,20 @@ tp_status file_replace_cache(int dirfd, const char *name, const file_part *part,
                              tp_err *err)
 {
 	return replace(dirfd, name, part, parts, false, err);
+}
+
+tp_status file_move(int dirfd, const char *from, const char *to, tp_err *err)
+{
+	int fd = openat(dirfd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int rc = fd < 0 || fsync(fd) != 0 ? errno : 0;
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc == 0 && renameat(dirfd, from, dirfd, to) != 0)
+		rc = errno;
+	if (rc != 0)
+		return tp_fail(err, TP_IO, rc, "cannot move %s to %s", from, to);
+	tp_status st = sync_directory_of(dirfd, to, err);
+	return st == TP_OK ? sync_directory_of(dirfd, from, err) : st;
 }
 
 static tp_status open_regular(int dirfd, const char *name, int *ret_fd, struct stat *ret_stat,
