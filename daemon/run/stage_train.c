@@ -6,15 +6,17 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "ckpt/weights.h"
 #include "data/loader.h"
 #include "run/job.h"
 #include "run/round_state.h"
 #include "run/run_files.h"
+#include "train/calibrate.h"
 #include "train/sampling.h"
 #include "train/step.h"
 
-enum { MAX_POINTS = 2000, AHEAD = 4 };
+enum { MAX_POINTS = 2000, AHEAD = 4, CALIBRATION_IMAGES = 4 };
 static const double FLUSH_SECONDS = 2.0;
 
 /* What the loader's thread reads; constant while it lives. */
@@ -199,6 +201,40 @@ static tp_status publish(job *j, tp_err *err)
 	return store_checkpoint_add(j->store, &row, NULL, err);
 }
 
+/* A run without initial weights measures its batch norms on the samples of its first steps. */
+static tp_status calibrate(job *j, const loader_spec *like, tp_err *err)
+{
+	loader_spec ls = *like;
+	size_t floats = ls.crop_h * ls.crop_w * 3;
+	float *copy[CALIBRATION_IMAGES] = {NULL};
+	loader *l = NULL;
+	tp_status st = TP_OK;
+	ls.last_step = CALIBRATION_IMAGES;
+	st = loader_create(&ls, &l, err);
+	for (size_t i = 0; i < CALIBRATION_IMAGES && st == TP_OK; i++) {
+		const sample *s;
+		bool waited;
+		st = mem_floats(floats, &copy[i], err);
+		if (st == TP_OK)
+			st = loader_next(l, &s, &waited, err);
+		if (st == TP_OK)
+			memcpy(copy[i], s->input, floats * sizeof(float));
+	}
+	loader_free(l);
+	calibration c = {.net = &j->setup.net,
+	                 .input = (const float *const *)copy,
+	                 .images = CALIBRATION_IMAGES,
+	                 .h = ls.crop_h,
+	                 .w = ls.crop_w,
+	                 .pool = j->pool,
+	                 .stop = j->stop};
+	if (st == TP_OK)
+		st = calibrate_batch_norms(&c, j->state.values, err);
+	for (size_t i = 0; i < CALIBRATION_IMAGES; i++)
+		mem_free(copy[i]);
+	return st;
+}
+
 static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
@@ -228,7 +264,11 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	                   .stop = j->stop};
 	loader *l = NULL;
 	stepper *stp = NULL;
-	tp_status st = stepper_create(&ss, &stp, err);
+	tp_status st = TP_OK;
+	if (j->at == 0 && j->state.step == 0 && j->setup.init_file == NULL)
+		st = calibrate(j, &ls, err);
+	if (st == TP_OK)
+		st = stepper_create(&ss, &stp, err);
 	if (st == TP_OK)
 		st = loader_create(&ls, &l, err);
 	if (st == TP_OK)
