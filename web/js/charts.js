@@ -70,7 +70,7 @@ export function chart(options) {
 			scales: { x: { time: false, range: options.x_range },
 				y: { distr: options.log ? 3 : 1, range: options.log ? undefined : options.y_range } },
 			axes: [axis({ values: options.x_values, splits: options.x_splits, label: options.x_label,
-				labelSize: 18, labelFont: "12px system-ui, sans-serif" }),
+				size: 32, labelSize: 16, labelGap: -4, labelFont: "12px system-ui, sans-serif" }),
 			axis({ size: 56, values: options.y_values })],
 			series: [{ label: options.x_label || "x", value: (_, v) => (v === null ? "–"
 				: options.x_value ? options.x_value(v) : String(v)) }, ...series],
@@ -103,6 +103,7 @@ function draw_lines(u, lines) {
 	ctx.strokeStyle = css("--muted");
 	ctx.fillStyle = css("--muted");
 	ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+	ctx.textAlign = "left";
 	ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
 	for (const { x, label } of lines) {
 		const at = u.valToPos(x, "x", true);
@@ -121,5 +122,5 @@ function draw_lines(u, lines) {
 export function heat(share) {
 	const s = Math.min(1, Math.max(0, share));
 	const background = `color-mix(in oklab, var(--heat-high) ${(100 * s).toFixed(1)}%, var(--heat-low))`;
-	return { "background-color": background, color: s > 0.55 ? "var(--heat-text-high)" : "var(--heat-text-low)" };
+	return { "background-color": background, color: s > (is_dark() ? 0.66 : 0.5) ? "var(--heat-text-high)" : "var(--heat-text-low)" };
 }

@@ -4,7 +4,7 @@ import { h, svg } from "./dom.js";
 import { fixed, number, percent } from "./format.js";
 import { bins_of } from "./image_list.js";
 
-const WIDTH = 720, HEIGHT = 120, BINS = 48, FLOOR = 18;
+const WIDTH = 720, HEIGHT = 120, BINS = 48;
 
 /* The line lies between the least confident easy and the most confident hard image. */
 export function easy_line(images) {
@@ -31,17 +31,14 @@ export function histogram(images) {
 			svg("rect", { x: i * w + 0.5, y: HEIGHT - hard - easy, width: w - 1, height: easy, class: "bar-easy" }));
 	};
 	const line = easy_line(images);
-	const x = (v) => ((v - hist.low) / (hist.high - hist.low || 1)) * WIDTH;
+	const share = (v) => (v - hist.low) / (hist.high - hist.low || 1);
 	const easy_count = images.filter((i) => i.split === "easy").length;
 	const text = `${number(easy_count)} easy (${percent(easy_count / images.length, 0)} %), ${number(images.length - easy_count)} hard`;
+	/* The bars stretch with the page, the words do not: they lie over the drawing. */
+	const mark = line === null ? null : h("span", { class: `split-mark${share(line) > 0.75 ? " left" : ""}`, style: { left: `${100 * share(line)}%` } },
+		h("b", null, `hard | easy at ${fixed(line)}`));
 	return h("figure", { class: "histogram" },
-		svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FLOOR}`, role: "img", "aria-label": `histogram of image confidence: ${text}` },
-			hist.bins.map(bar),
-			svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT, class: "axis" }),
-			line === null ? null : svg("line", { x1: x(line), x2: x(line), y1: 0, y2: HEIGHT, class: "split-line" }),
-			line === null ? null : svg("text", { x: x(line) + (x(line) > WIDTH * 0.75 ? -6 : 6), y: 11,
-				"text-anchor": x(line) > WIDTH * 0.75 ? "end" : "start", class: "split-text" }, `hard | easy at ${fixed(line)}`),
-			svg("text", { x: 0, y: HEIGHT + 14 }, fixed(hist.low, 2)),
-			svg("text", { x: WIDTH, y: HEIGHT + 14, "text-anchor": "end" }, fixed(hist.high, 2)),
-			svg("text", { x: WIDTH / 2, y: HEIGHT + 14, "text-anchor": "middle" }, "image confidence")));
+		h("div", { class: "bars" }, svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
+			"aria-label": `histogram of image confidence: ${text}` }, hist.bins.map(bar)), mark),
+		h("figcaption", null, h("span", null, fixed(hist.low, 2)), h("span", null, "image confidence"), h("span", null, fixed(hist.high, 2))));
 }

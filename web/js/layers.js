@@ -1,6 +1,6 @@
 /* layers: the pictures of one image in one round: loading, counting, and painting them as colours. */
 
-import { bytes, picture } from "./api.js";
+import { bytes } from "./api.js";
 import { css } from "./charts.js";
 import { read_indexed } from "./png.js";
 import { ORIGINS } from "./widgets.js";
@@ -27,7 +27,7 @@ export function origin_name(index) {
  * null. */
 export async function load_layers(run_id, round, image_id, signal) {
 	const base = `/runs/${run_id}/rounds/${round}/images/${image_id}`;
-	const photo = picture(`${base}/image.png`).then((url) => fetch(url)).then((r) => r.blob()).then(createImageBitmap);
+	const photo = bytes(`${base}/image.png`, signal).then((data) => createImageBitmap(new Blob([data])));
 	const layers = await Promise.all(LAYERS.map(async ({ key }) => {
 		try {
 			return [key, await read_indexed(await bytes(`${base}/${key}.png`, signal))];

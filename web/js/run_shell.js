@@ -7,11 +7,6 @@ import { FINAL } from "./format.js";
 import { go, href } from "./router.js";
 import { confirm_dialog, problem_box, state_pill } from "./widgets.js";
 
-const ALLOWED = {
-	pause: new Set(["queued", "starting", "running", "interrupted"]),
-	resume: new Set(["paused", "pausing", "interrupted"]),
-	cancel: new Set(["queued", "starting", "running", "pausing", "paused", "interrupted"]),
-};
 const ASK = {
 	pause: {
 		title: "Pause this run?", action: "Pause",
@@ -50,9 +45,11 @@ function action_buttons(run, reload, trouble) {
 		onclick: () => act(name) }, text);
 	if (FINAL.has(run.state))
 		return [button("remove", "Delete")];
-	return [ALLOWED.pause.has(run.state) ? button("pause", "Pause") : null,
-		ALLOWED.resume.has(run.state) ? button("resume", "Resume", "primary") : null,
-		ALLOWED.cancel.has(run.state) ? button("cancel", "Cancel") : null];
+	const may = (name) => run.allowed_actions.includes(name);
+	/* Pausing a run that is pausing already is accepted, but there is nothing to ask for. */
+	return [may("pause") && run.state !== "pausing" ? button("pause", "Pause") : null,
+		may("resume") ? button("resume", "Resume", "primary") : null,
+		may("cancel") ? button("cancel", "Cancel") : null];
 }
 
 const TABS = [["", "Overview"], ["/classes", "Classes"], ["/images", "Images"], ["/config", "Configuration"]];

@@ -104,7 +104,7 @@ export function confirm_dialog({ title, text, action, danger }) {
 	});
 }
 
-/* Table with sortable columns: columns [{key, label, num?, title?, value(row), cell(row)}]. The order is
+/* Table with sortable columns: columns [{key, label, num?, cls?, title?, value?(row), cell(row)}]. The order is
  * kept by the caller through on_sort(key), keys like "-miou" descend. */
 export function sort_table({ columns, rows, sort, on_sort, caption, row_props }) {
 	const descending = sort.startsWith("-");
@@ -115,20 +115,24 @@ export function sort_table({ columns, rows, sort, on_sort, caption, row_props })
 		sorted.sort((a, b) => compare(column.value(a), column.value(b), descending));
 	const head = columns.map((c) => {
 		if (!c.value)
-			return h("th", { scope: "col", class: c.num ? "num" : null, title: c.title }, c.label);
+			return h("th", { scope: "col", class: classes_of(c), title: c.title }, c.label);
 		const active = c.key === key;
+		const arrow = active ? h("span", { class: "arrow", "aria-hidden": "true" }, descending ? "▾" : "▴") : null;
 		const next = active ? (descending ? c.key : `-${c.key}`) : (c.num ? `-${c.key}` : c.key);
-		return h("th", { scope: "col", class: c.num ? "num" : null, title: c.title,
+		return h("th", { scope: "col", class: classes_of(c), title: c.title,
 			"aria-sort": active ? (descending ? "descending" : "ascending") : null },
 		h("button", { type: "button", class: "sort", id: `sort-${c.key}`, onclick: () => on_sort(next) },
-			c.label, h("span", { class: "arrow", "aria-hidden": "true" },
-				active ? (descending ? "▾" : "▴") : "")));
+			c.num ? [arrow, c.label] : [c.label, arrow]));
 	});
 	return h("div", { class: "table-wrap" }, h("table", null,
 		caption ? h("caption", { class: "offscreen" }, caption) : null,
 		h("thead", null, h("tr", null, head)),
 		h("tbody", null, sorted.map((row) => h("tr", row_props ? row_props(row) : null,
-			columns.map((c) => h("td", { class: c.num ? "num" : null }, c.cell(row))))))));
+			columns.map((c) => h("td", { class: classes_of(c) }, c.cell(row))))))));
+}
+
+function classes_of(column) {
+	return [column.num ? "num" : "", column.cls || ""].join(" ").trim() || null;
 }
 
 /* Missing values come last in both directions. */

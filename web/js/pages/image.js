@@ -78,12 +78,15 @@ function tools(state, view, changed) {
 	const text = h("p", { class: "muted layer-text" });
 	function draw() {
 		replace(layer_buttons, LAYERS.map((l, i) => h("button", { type: "button", id: `layer-${l.key}`, title: `${l.text} (key ${i + 1})`,
-			disabled: state.mode === "all", "aria-pressed": String(l.key === state.layer), onclick: () => choose({ layer: l.key }) }, l.name)));
+			"aria-pressed": String(state.mode !== "all" && l.key === state.layer), onclick: () => choose({ layer: l.key }) }, l.name)));
 		replace(mode_buttons, MODES.map(([mode, name]) => h("button", { type: "button", id: `mode-${mode}`, "aria-pressed": String(mode === state.mode),
 			onclick: () => choose({ mode }) }, name)));
 		text.textContent = state.mode === "all" ? "Every layer over the photo." : `${LAYERS.find((l) => l.key === state.layer).name}: ${LAYERS.find((l) => l.key === state.layer).text}.`;
 	}
+	/* Choosing one layer leaves the overview of all. */
 	function choose(change) {
+		if (change.layer && state.mode === "all")
+			change.mode = "one";
 		const id = document.activeElement && document.activeElement.id;
 		Object.assign(state, change);
 		set_query(change);

@@ -9,6 +9,7 @@ import { go, set_query } from "../router.js";
 import { GROUPS, owner_of, parse_value, pointer_get, pointer_set, show_value } from "../run_fields.js";
 import { code_block, empty, problem_box, select } from "../widgets.js";
 
+const REQUIRED = [["/name", "a name"], ["/source", "a source"], ["/target", "a target"]];
 const BASICS = ["/name", "/source", "/target", "/eval", "/seed"];
 
 /* controls: pointer -> {node, input, error, kind}. */
@@ -105,6 +106,7 @@ export async function new_run_page(ctx) {
 
 	const controls = new Map();
 	const names = sets.map((d) => [d.name, `${d.name} (${d.images} images, ${d.labelled} labelled)`]);
+	const touched = new Set();
 	let config = null;
 
 	const json = h("textarea", { rows: 24, spellcheck: "false", "aria-label": "configuration as JSON" });
@@ -113,9 +115,17 @@ export async function new_run_page(ctx) {
 	const shell = h("div");
 	const start = h("button", { class: "primary", type: "submit" }, "Start run");
 
+	/* An empty form is not wrong yet, only unfinished. */
+	const missing = () => REQUIRED.filter(([at]) => !pointer_get(config, at) && !touched.has(at)).map(([, name]) => name);
 	const check = debounce(async () => {
 		if (ctx.signal.aborted)
 			return;
+		if (missing().length) {
+			show_errors(controls, []);
+			start.disabled = true;
+			replace(verdict, h("p", { class: "muted" }, `Still needed: ${missing().join(", ")}.`));
+			return;
+		}
 		try {
 			const answer = await post("/runs:validate", config, ctx.signal);
 			const errors = answer.errors || [];
@@ -147,6 +157,7 @@ export async function new_run_page(ctx) {
 		check();
 	}
 	function edit(at, value) {
+		touched.add(at);
 		pointer_set(config, at, at === "/eval" && value === "" ? null : value);
 		changed();
 	}

@@ -34,7 +34,7 @@ function overview(run) {
 			tile("mIoU source-only", percent(m.source_only), run.config.eval ? "before adaptation, %" : "no evaluation set"),
 			tile("mIoU now", percent(m.current), ...change(m.current, m.source_only)),
 			tile("mIoU best", percent(m.best), ...change(m.best, m.source_only)),
-			tile(final ? "Ended" : "Time left", final ? time(run.updated) : duration(run.eta_seconds), final ? "" : `updated ${time(run.updated).slice(11)}`),
+			final ? tile("Ended", time(run.updated).slice(11, 16), time(run.updated).slice(0, 10)) : tile("Time left", duration(run.eta_seconds), "estimated"),
 			is_number(run.seconds) ? tile("Computed", duration(run.seconds), "training time so far") : null));
 }
 

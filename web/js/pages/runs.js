@@ -28,7 +28,7 @@ function where(run) {
 const COLUMNS = [
 	{ key: "id", label: "#", num: true, value: (r) => r.id, cell: (r) => r.id },
 	{ key: "name", label: "Name", value: (r) => r.name, cell: (r) => h("a", { href: href(`/runs/${r.id}`), class: "strong" }, r.name) },
-	{ key: "preset", label: "Preset", value: (r) => preset(r), cell: (r) => preset(r) },
+	{ key: "preset", label: "Preset", cls: "roomy", value: (r) => preset(r), cell: (r) => preset(r) },
 	{ key: "state", label: "State", value: (r) => r.state, cell: (r) => state_pill(r.state) },
 	{ key: "where", label: "Where", cell: where },
 	{ key: "progress", label: "Progress", num: true, value: (r) => r.progress, cell: (r) => h("div", { class: "progress-cell" },
