@@ -1,0 +1,605 @@
+#include "config/run_config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/text.h"
+#include "train/recipe_fields.h"
+
+/* The keys that are no part of a recipe; everything else comes from recipe_fields.c. */
+typedef struct string_field {
+	const char *pointer;
+	size_t offset, size; /* in run_config */
+	bool required, nullable, id; /* id: a whole number will do as well */
+	const char *text;
+} string_field;
+
+#define STRING(member) offsetof(run_config, member), sizeof((run_config *)0)->member
+enum { PRESET_ROW = 1 };
+static const string_field strings[] = {
+	{"/name", STRING(name), .required = true, .text = "What people call the run"},
+	[PRESET_ROW] = {"/preset", STRING(preset), .text = "Where the defaults of all other keys come from"},
+	{"/source", STRING(source), .required = true, .id = true,
+	 .text = "Labelled data set, by name or id"},
+	{"/target", STRING(target), .required = true, .id = true,
+	 .text = "Data set to adapt to, by name or id; its labels are never used for training"},
+	{"/eval", STRING(eval), .nullable = true, .id = true,
+	 .text = "Labelled data set to judge by, or null"},
+	{"/model/init", STRING(init), .nullable = true, .id = true,
+	 .text = "Weights to start from, by name or id; null starts from random numbers"},
+};
+enum { STRINGS = sizeof strings / sizeof *strings };
+
+/* Lies below an object of the recipe, which must be written first. */
+static bool nested(const string_field *f)
+{
+	return strchr(f->pointer + 1, '/') != NULL;
+}
+
+static const char default_preset[] = "tpld";
+
+/* Whole numbers up to here are exact as double. */
+static const json_int_t exact_max = (json_int_t)1 << 53;
+
+typedef struct reader {
+	const json_t *body;
+	run_config config;
+	config_error *errors;
+	size_t max, count;
+	config_error first;
+} reader;
+
+TP_PRINTF(3, 4)
+static void complain(reader *r, const char *pointer, const char *fmt, ...)
+{
+	config_error e;
+	text_copy(e.pointer, sizeof e.pointer, pointer);
+	char detail[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(detail, sizeof detail, fmt, ap);
+	va_end(ap);
+	text_copy(e.detail, sizeof e.detail, detail);
+	if (r->count == 0)
+		r->first = e;
+	if (r->count < r->max)
+		r->errors[r->count] = e;
+	r->count++;
+}
+
+static const char *type_name(const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
+	case JSON_INTEGER:
+		return "a whole number";
+	case JSON_REAL:
+		return "a number with a fraction";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "a boolean";
+	case JSON_NULL:
+		break;
+	}
+	return "null";
+}
+
+/* The value at a pointer of the table (no escapes in it), NULL when absent. */
+static json_t *find(const json_t *root, const char *pointer)
+{
+	const json_t *at = root;
+	while (at != NULL && *pointer == '/') {
+		char key[64];
+		size_t len = strcspn(pointer + 1, "/");
+		(void)snprintf(key, sizeof key, "%.*s", (int)len, pointer + 1);
+		at = json_object_get(at, key);
+		pointer += len + 1;
+	}
+	return (json_t *)at;
+}
+
+/* ---- reading ---- */
+
+static void read_string(reader *r, const string_field *f)
+{
+	const json_t *v = find(r->body, f->pointer);
+	char *to = (char *)&r->config + f->offset;
+	if (v == NULL && f->required)
+		complain(r, f->pointer, "is required");
+	if (v == NULL || (f->nullable && json_is_null(v)))
+		return;
+	if (f->id && json_is_integer(v) && json_integer_value(v) > 0) {
+		(void)snprintf(to, f->size, "%lld", (long long)json_integer_value(v));
+		return;
+	}
+	if (!json_is_string(v)) {
+		complain(r, f->pointer, "must be a string%s%s, not %s", f->id ? " or an id" : "",
+		         f->nullable ? " or null" : "", type_name(v));
+		return;
+	}
+	const char *text = json_string_value(v);
+	size_t len = json_string_length(v);
+	if (len == 0 || len >= f->size)
+		complain(r, f->pointer, "has %zu bytes, not 1..%zu", len, f->size - 1);
+	else if (!text_printable(text, len))
+		complain(r, f->pointer, "holds control characters");
+	else
+		memcpy(to, text, len + 1);
+}
+
+static void complain_choice(reader *r, const char *pointer, const char *(*choice)(size_t))
+{
+	char names[200] = "";
+	for (size_t i = 0; choice(i) != NULL; i++) {
+		size_t at = strlen(names);
+		(void)snprintf(names + at, sizeof names - at, "%s%s", i > 0 ? ", " : "", choice(i));
+	}
+	complain(r, pointer, "is not one of %s", names);
+}
+
+static void read_preset(reader *r)
+{
+	const json_t *v = json_object_get(r->body, "preset");
+	const char *name = v == NULL ? default_preset : json_string_value(v);
+	int i = name == NULL ? -1 : recipe_preset_find(name);
+	if (name == NULL)
+		complain(r, "/preset", "must be a string, not %s", type_name(v));
+	else if (i < 0)
+		complain_choice(r, "/preset", recipe_preset_name);
+	if (i < 0) /* go on, to find the other mistakes */
+		i = recipe_preset_find(default_preset);
+	(void)snprintf(r->config.preset, sizeof r->config.preset, "%s", recipe_preset_name((size_t)i));
+	r->config.recipe = recipe_preset((size_t)i);
+}
+
+static void read_choice(reader *r, const recipe_field *f, const json_t *v)
+{
+	if (!json_is_string(v)) {
+		complain(r, f->pointer, "must be a string, not %s", type_name(v));
+		return;
+	}
+	for (size_t i = 0; f->choice(i) != NULL; i++)
+		if (strcmp(f->choice(i), json_string_value(v)) == 0) {
+			recipe_field_set(f, &r->config.recipe, 0, (double)i);
+			return;
+		}
+	complain_choice(r, f->pointer, f->choice);
+}
+
+/* A number of the right type and in range; else complains. */
+static bool read_number(reader *r, const recipe_field *f, const json_t *v, double *ret)
+{
+	char why[120];
+	if (f->kind == FIELD_SIZE && !json_is_integer(v)) {
+		complain(r, f->pointer, "must be a whole number, not %s", type_name(v));
+		return false;
+	}
+	if (!json_is_number(v)) {
+		complain(r, f->pointer, "must be a number, not %s", type_name(v));
+		return false;
+	}
+	if (json_is_integer(v) &&
+	    (json_integer_value(v) > exact_max || json_integer_value(v) < -exact_max)) {
+		complain(r, f->pointer, "%lld is not in %.16g..%.16g",
+		         (long long)json_integer_value(v), f->low, f->high);
+		return false;
+	}
+	if (!recipe_field_accepts(f, json_number_value(v), why, sizeof why)) {
+		complain(r, f->pointer, "%s", why);
+		return false;
+	}
+	*ret = json_number_value(v);
+	return true;
+}
+
+/* The field that holds an array's length, NULL when no key does. */
+static const recipe_field *count_field(const recipe_field *array)
+{
+	const recipe_field *f;
+	for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
+		if (f->kind == FIELD_SIZE && f->elements == 0 && f->offset == array->count_offset)
+			return f;
+	return NULL;
+}
+
+/* An array's length sets its count, unless the count has a key of its own and that was given: then the
+ * values beyond it are not used, as in checkpoints that have more branches than they compute. */
+static bool read_count(reader *r, const recipe_field *f, size_t n)
+{
+	if (f->count_offset == 0) {
+		if (n != f->elements)
+			complain(r, f->pointer, "has %zu values, not %zu", n, f->elements);
+		return n == f->elements;
+	}
+	if (n < 1 || n > f->elements) {
+		complain(r, f->pointer, "has %zu values, not 1..%zu", n, f->elements);
+		return false;
+	}
+	size_t *count = (size_t *)(void *)((char *)&r->config.recipe + f->count_offset);
+	const recipe_field *key = count_field(f);
+	char why[120];
+	if (key != NULL && !recipe_field_accepts(key, (double)n, why, sizeof why)) {
+		complain(r, f->pointer, "number of values: %s", why);
+		return false;
+	}
+	if (key != NULL && find(r->body, key->pointer) != NULL) {
+		if (n < *count)
+			complain(r, f->pointer, "has %zu values, fewer than %s", n, key->pointer);
+		return n >= *count;
+	}
+	*count = n;
+	return true;
+}
+
+static void read_array(reader *r, const recipe_field *f, const json_t *v)
+{
+	if (!json_is_array(v)) {
+		complain(r, f->pointer, "must be an array of numbers, not %s", type_name(v));
+		return;
+	}
+	if (!read_count(r, f, json_array_size(v)))
+		return;
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		double number;
+		if (!read_number(r, f, json_array_get(v, i), &number))
+			return;
+		recipe_field_set(f, &r->config.recipe, i, number);
+	}
+}
+
+static void read_option(reader *r, const recipe_field *f, const json_t *v)
+{
+	recipe *to = &r->config.recipe;
+	if (json_is_null(v))
+		recipe_field_set(f, to, 0, 0.0);
+	else if (!json_is_object(v))
+		complain(r, f->pointer, "must be an object or null, not %s", type_name(v));
+	else if (recipe_field_get(f, to, 0) == 0.0)
+		recipe_field_set(f, to, 0, f->value[0]);
+}
+
+static void read_field(reader *r, const recipe_field *f)
+{
+	const json_t *v = find(r->body, f->pointer);
+	double number;
+	if (v == NULL)
+		return;
+	if (f->elements > 0) {
+		read_array(r, f, v);
+		return;
+	}
+	switch (f->kind) {
+	case FIELD_SIZE:
+	case FIELD_REAL:
+	case FIELD_FLOAT:
+		if (read_number(r, f, v, &number))
+			recipe_field_set(f, &r->config.recipe, 0, number);
+		break;
+	case FIELD_BOOL:
+		if (json_is_boolean(v))
+			recipe_field_set(f, &r->config.recipe, 0, json_is_true(v));
+		else
+			complain(r, f->pointer, "must be true or false, not %s", type_name(v));
+		break;
+	case FIELD_CHOICE:
+		read_choice(r, f, v);
+		break;
+	case FIELD_OBJECT:
+		if (!json_is_object(v))
+			complain(r, f->pointer, "must be an object, not %s", type_name(v));
+		break;
+	case FIELD_OPTION:
+		read_option(r, f, v);
+		break;
+	}
+}
+
+/* ---- unknown keys ---- */
+
+static const char *known_pointer(size_t i)
+{
+	if (i < STRINGS)
+		return strings[i].pointer;
+	const recipe_field *f = recipe_field_at(i - STRINGS);
+	return f == NULL ? NULL : f->pointer;
+}
+
+static bool known(const char *pointer)
+{
+	const char *p;
+	for (size_t i = 0; (p = known_pointer(i)) != NULL; i++)
+		if (strcmp(p, pointer) == 0)
+			return true;
+	return false;
+}
+
+/* The known key that was most likely meant: the same key elsewhere, or one of the same object that is
+ * at most two typing mistakes away. */
+static const char *meant(const char *parent, const char *key)
+{
+	const char *best = NULL, *p;
+	size_t best_distance = 3, parent_len = strlen(parent);
+	for (size_t i = 0; (p = known_pointer(i)) != NULL; i++) {
+		const char *last = strrchr(p, '/');
+		size_t distance = text_distance(last + 1, key);
+		bool sibling = (size_t)(last - p) == parent_len && strncmp(p, parent, parent_len) == 0;
+		if (!sibling)
+			distance = distance == 0 ? 2 : best_distance;
+		if (distance < best_distance && distance * 2 <= strlen(key) + 1) {
+			best_distance = distance;
+			best = p;
+		}
+	}
+	return best;
+}
+
+static void find_unknown(reader *r, json_t *object, const char *parent)
+{
+	const char *key;
+	json_t *v;
+	json_object_foreach(object, key, v) {
+		char escaped[100], pointer[200];
+		text_pointer_token(escaped, sizeof escaped, key);
+		(void)snprintf(pointer, sizeof pointer, "%.90s/%s", parent, escaped);
+		if (known(pointer)) {
+			if (json_is_object(v))
+				find_unknown(r, v, pointer);
+			continue;
+		}
+		const char *instead = meant(parent, key);
+		complain(r, pointer, "unknown key%s%s%s", instead != NULL ? "; did you mean " : "",
+		         instead != NULL ? instead : "", instead != NULL ? "?" : "");
+	}
+}
+
+/* ---- what depends on several keys ---- */
+
+/* A regulariser's weight means something else for each kind. */
+static void default_weight(reader *r)
+{
+	recipe preset = recipe_preset((size_t)recipe_preset_find(r->config.preset));
+	recipe *to = &r->config.recipe;
+	if (to->self.reg != preset.self.reg &&
+	    find(r->body, "/self_training/regularizer/weight") == NULL)
+		to->self.reg_weight = recipe_regularizer_weight(to->self.reg);
+}
+
+static void check_together(reader *r)
+{
+	recipe_problem problem[16];
+	size_t n = recipe_problems(&r->config.recipe, problem, 16);
+	for (size_t i = 0; i < n && i < 16; i++)
+		complain(r, problem[i].pointer, "%s", problem[i].text);
+	if (r->config.recipe.source_training.steps == 0 && r->config.init[0] == 0)
+		complain(r, "/model/init", "is needed when /source_training/steps is 0");
+}
+
+tp_status run_config_parse(const json_t *body, run_config *ret, config_error *errors, size_t max,
+                           size_t *ret_errors, tp_err *err)
+{
+	reader r = {.body = body, .errors = errors, .max = max};
+	if (!json_is_object(body)) {
+		complain(&r, "", "the run configuration must be a JSON object");
+	} else {
+		const recipe_field *f;
+		read_preset(&r);
+		for (size_t i = 0; i < STRINGS; i++)
+			if (i != PRESET_ROW)
+				read_string(&r, &strings[i]);
+		for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
+			read_field(&r, f);
+		default_weight(&r);
+		check_together(&r);
+		find_unknown(&r, (json_t *)body, "");
+	}
+	*ret_errors = r.count < max ? r.count : max;
+	if (r.count > 0)
+		return tp_fail(err, TP_INVALID, 0, "%s%s%s", r.first.pointer,
+		               r.first.pointer[0] != 0 ? ": " : "", r.first.detail);
+	*ret = r.config;
+	return TP_OK;
+}
+
+/* ---- writing ---- */
+
+/* The decimal number of fewest digits that reads back as the same float: 0.7, not 0.69999999. */
+static double shortest(float v)
+{
+	char text[32];
+	for (int digits = 6; digits < 9; digits++) {
+		(void)snprintf(text, sizeof text, "%.*g", digits, (double)v);
+		if (strtof(text, NULL) == v)
+			return strtod(text, NULL);
+	}
+	return (double)v;
+}
+
+static json_t *number(const recipe_field *f, double v)
+{
+	if (f->kind == FIELD_SIZE)
+		return json_integer((json_int_t)v);
+	return json_real(f->kind == FIELD_FLOAT ? shortest((float)v) : v);
+}
+
+static json_t *field_value(const recipe_field *f, const recipe *r)
+{
+	if (f->kind == FIELD_OBJECT)
+		return json_object();
+	double v = recipe_field_get(f, r, 0);
+	if (f->kind == FIELD_OPTION)
+		return v == 0.0 ? json_null() : json_object();
+	if (f->kind == FIELD_BOOL)
+		return json_boolean(v != 0.0);
+	if (f->kind == FIELD_CHOICE)
+		return json_string(f->choice((size_t)v));
+	if (f->elements == 0)
+		return number(f, v);
+	json_t *list = json_array();
+	for (size_t i = 0; i < recipe_field_count(f, r); i++)
+		(void)json_array_append_new(list, number(f, recipe_field_get(f, r, i)));
+	return list;
+}
+
+/* Sets the value at a pointer whose parent exists; a null parent (an option that is off) takes none.
+ * `inner` lies between the levels: "properties" in a schema. Takes over v. */
+static void place(json_t *root, const char *pointer, const char *inner, json_t *v)
+{
+	const char *last = strrchr(pointer, '/');
+	char parent[100];
+	(void)snprintf(parent, sizeof parent, "%.*s", (int)(last - pointer), pointer);
+	json_t *at = root;
+	for (char *save, *key = strtok_r(parent, "/", &save); key != NULL && at != NULL;
+	     key = strtok_r(NULL, "/", &save)) {
+		if (inner != NULL)
+			at = json_object_get(at, inner);
+		at = json_object_get(at, key);
+	}
+	if (inner != NULL)
+		at = json_object_get(at, inner);
+	if (json_is_object(at))
+		(void)json_object_set_new(at, last + 1, v);
+	else
+		json_decref(v);
+}
+
+static json_t *string_value(const string_field *f, const run_config *c)
+{
+	const char *text = (const char *)c + f->offset;
+	return f->nullable && text[0] == 0 ? json_null() : json_string(text);
+}
+
+json_t *run_config_json(const run_config *c)
+{
+	json_t *root = json_object();
+	const recipe_field *f;
+	for (size_t i = 0; i < STRINGS; i++)
+		if (!nested(&strings[i]))
+			place(root, strings[i].pointer, NULL, string_value(&strings[i], c));
+	for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
+		place(root, f->pointer, NULL, field_value(f, &c->recipe));
+	for (size_t i = 0; i < STRINGS; i++)
+		if (nested(&strings[i]))
+			place(root, strings[i].pointer, NULL, string_value(&strings[i], c));
+	return root;
+}
+
+/* ---- schema ---- */
+
+static json_t *object_schema(bool nullable, const char *text)
+{
+	json_t *s = json_object();
+	(void)json_object_set_new(s, "type", nullable ? json_pack("[ss]", "object", "null") :
+	                                                json_string("object"));
+	if (text != NULL)
+		(void)json_object_set_new(s, "description", json_string(text));
+	(void)json_object_set_new(s, "properties", json_object());
+	(void)json_object_set_new(s, "additionalProperties", json_false());
+	return s;
+}
+
+static json_t *number_schema(const recipe_field *f)
+{
+	json_t *s = json_object();
+	(void)json_object_set_new(s, "type", json_string(f->kind == FIELD_SIZE ? "integer" : "number"));
+	if (f->step > 1.0 && f->low + f->step == f->high) {
+		(void)json_object_set_new(s, "enum", json_pack("[oo]", number(f, f->low),
+		                                               number(f, f->high)));
+		return s;
+	}
+	(void)json_object_set_new(s, "minimum", number(f, f->low));
+	(void)json_object_set_new(s, "maximum", number(f, f->high));
+	if (f->step == 2.0) /* odd */
+		(void)json_object_set_new(s, "not", json_pack("{si}", "multipleOf", 2));
+	return s;
+}
+
+static json_t *choice_schema(const recipe_field *f)
+{
+	json_t *names = json_array();
+	for (size_t i = 0; f->choice(i) != NULL; i++)
+		(void)json_array_append_new(names, json_string(f->choice(i)));
+	return json_pack("{ssso}", "type", "string", "enum", names);
+}
+
+static json_t *array_schema(const recipe_field *f)
+{
+	return json_pack("{sssosIsI}", "type", "array", "items", number_schema(f), "minItems",
+	                 (json_int_t)(f->count_offset == 0 ? f->elements : 1), "maxItems",
+	                 (json_int_t)f->elements);
+}
+
+static json_t *field_schema(const recipe_field *f, const recipe *defaults)
+{
+	if (f->kind == FIELD_OBJECT || f->kind == FIELD_OPTION)
+		return object_schema(f->kind == FIELD_OPTION, f->text);
+	json_t *s;
+	if (f->elements > 0)
+		s = array_schema(f);
+	else if (f->kind == FIELD_BOOL)
+		s = json_pack("{ss}", "type", "boolean");
+	else
+		s = f->kind == FIELD_CHOICE ? choice_schema(f) : number_schema(f);
+	(void)json_object_set_new(s, "default", field_value(f, defaults));
+	(void)json_object_set_new(s, "description", json_string(f->text));
+	(void)json_object_set_new(s, "x-origin", json_string(f->origin));
+	return s;
+}
+
+static json_t *string_schema(const string_field *f)
+{
+	json_t *types = json_pack("[s]", "string"), *s = json_object();
+	if (f->id)
+		(void)json_array_append_new(types, json_string("integer"));
+	if (f->nullable)
+		(void)json_array_append_new(types, json_string("null"));
+	(void)json_object_set_new(s, "type", types);
+	(void)json_object_set_new(s, "minLength", json_integer(1));
+	(void)json_object_set_new(s, "maxLength", json_integer((json_int_t)f->size - 1));
+	if (f->id)
+		(void)json_object_set_new(s, "minimum", json_integer(1));
+	if (f->nullable)
+		(void)json_object_set_new(s, "default", json_null());
+	(void)json_object_set_new(s, "description", json_string(f->text));
+	return s;
+}
+
+static json_t *preset_schema(void)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; recipe_preset_name(i) != NULL; i++)
+		(void)json_array_append_new(list, json_pack("{ssss}", "const", recipe_preset_name(i),
+		                                            "description", recipe_preset_text(i)));
+	return json_pack("{ssssssso}", "type", "string", "default", default_preset, "description",
+	                 strings[PRESET_ROW].text, "oneOf", list);
+}
+
+json_t *run_config_schema(void)
+{
+	json_t *root = object_schema(false, NULL), *required = json_array();
+	recipe defaults = recipe_preset((size_t)recipe_preset_find(default_preset));
+	(void)json_object_set_new(root, "$schema",
+	                          json_string("https://json-schema.org/draft/2020-12/schema"));
+	(void)json_object_set_new(root, "title", json_string("Run configuration of tpldd"));
+	const recipe_field *f;
+	for (size_t i = 0; i < STRINGS; i++) {
+		if (!nested(&strings[i]))
+			place(root, strings[i].pointer, "properties", string_schema(&strings[i]));
+		if (strings[i].required)
+			(void)json_array_append_new(required, json_string(strings[i].pointer + 1));
+	}
+	for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
+		place(root, f->pointer, "properties", field_schema(f, &defaults));
+	for (size_t i = 0; i < STRINGS; i++)
+		if (nested(&strings[i]))
+			place(root, strings[i].pointer, "properties", string_schema(&strings[i]));
+	place(root, "/preset", "properties", preset_schema());
+	(void)json_object_set_new(root, "required", required);
+	return root;
+}
