@@ -193,7 +193,7 @@ static tp_status probe_images(const dataset_list *l, dataset_image_row *row, tp_
 		row[i] = (dataset_image_row){.index = (int64_t)i,
 		                             .name = it->name,
 		                             .image = it->image,
-		                             .label = it->label == NULL ? "" : it->label,
+		                             .label = it->label == NULL ? (char *)"" : it->label,
 		                             .width = (int64_t)w,
 		                             .height = (int64_t)h};
 	}

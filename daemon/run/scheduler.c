@@ -344,7 +344,7 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	               .eval = p.eval,
 	               .init = p.init,
 	               .state = RUN_QUEUED,
-	               .error = "",
+	               .error = (char *)"",
 	               .miou_source = -1,
 	               .miou_current = -1,
 	               .miou_best = -1};
@@ -365,7 +365,7 @@ tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err)
 	static const char *const reason[] = {[ACTION_PAUSE] = "pause requested",
 	                                     [ACTION_RESUME] = "resume requested",
 	                                     [ACTION_CANCEL] = "cancel requested"};
-	run_state to;
+	run_state to = RUN_STATES;
 	pthread_mutex_lock(&s->lock);
 	tp_status st = post(s, run, event[a], reason[a], NULL, &to, err);
 	if (st == TP_OK && run == s->current && (to == RUN_PAUSING || to == RUN_CANCELLING))

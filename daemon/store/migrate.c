@@ -128,7 +128,7 @@ static tp_status one(sqlite3 *handle, int dirfd, int version, int64_t applied, c
 
 tp_status migrate(sqlite3 *handle, const char *dir, tp_err *err)
 {
-	int64_t applied;
+	int64_t applied = 0;
 	tp_status st = pragma_int(handle, "PRAGMA user_version", &applied, err);
 	if (st == TP_OK)
 		st = check_owner(handle, applied, err);
