@@ -39,7 +39,7 @@ function axis(extra) {
 		ticks: { stroke: css("--grid"), width: 1, size: 4 }, font: "12px system-ui, sans-serif", ...extra };
 }
 
-/* chart({series, height, log, x_label, x_values, y_range, points, signal, lines}) -> {node, update}.
+/* chart({label, series, height, log, x_label, x_values, y_range, points, signal, lines}) -> {node, update}.
  * series: [{label, points: [[x, y]], color(), width?, dash?, alpha?}]; color is a function so that it
  * follows the colour scheme. lines: [{x, label}] are drawn as dashed verticals. update(lists) shows new
  * points of the same series. */
@@ -77,6 +77,8 @@ export function chart(options) {
 			hooks: { draw: [(u) => draw_lines(u, options.lines || [])] },
 		};
 		plot = new uPlot(opts, data, box);
+		plot.ctx.canvas.setAttribute("role", "img");
+		plot.ctx.canvas.setAttribute("aria-label", options.label);
 	}
 
 	const observer = new ResizeObserver(() => {

@@ -37,11 +37,11 @@ export function curves(run_id, ctx) {
 	}
 	function build(losses, others) {
 		const parts = [];
-		const big = chart({ series: loss_series(losses), height: 300, log, x_label: "step", signal: ctx.signal,
+		const big = chart({ label: "training losses by step", series: loss_series(losses), height: 300, log, x_label: "step", signal: ctx.signal,
 			x_value: number, value: number });
 		parts.push(() => big.update(loss_lists(losses_now())));
 		const small = others.map((s, i) => {
-			const c = chart({ series: [{ label: s.key, points: [], color: () => css(COLORS[i % COLORS.length]) }],
+			const c = chart({ label: `${s.key} by step`, series: [{ label: s.key, points: [], color: () => css(COLORS[i % COLORS.length]) }],
 				height: 130, x_label: null, signal: ctx.signal, value: number, x_value: number, legend: false,
 				y_values: (_, ticks) => ticks.map(number) });
 			parts.push(() => c.update([series.find((x) => x.key === s.key).points]));

@@ -78,7 +78,7 @@ export function history_card(history, bounds, run_id, image_id, query, signal) {
 	const points = history.map((e) => [e.round, e.confidence]);
 	const limit = history.filter((e) => is_number(bounds.get(e.round))).map((e) => [e.round, bounds.get(e.round)]);
 	const rounds = history.map((e) => e.round);
-	const plot = chart({ height: 170, points: true, signal, x_value: (x) => `round ${x}`, value: (v) => fixed(v), x_label: "round",
+	const plot = chart({ label: "confidence of this image over the rounds; the numbers are in the table", height: 170, points: true, signal, x_value: (x) => `round ${x}`, value: (v) => fixed(v), x_label: "round",
 		series: [{ label: "this image", points, color: () => css("--accent"), width: 2 },
 			{ label: "easy from", points: limit, color: () => css("--muted"), dash: [5, 4], width: 1 }],
 		x_range: () => [Math.min(...rounds) - 0.3, Math.max(...rounds) + 0.3], x_splits: () => rounds, x_values: (_, t) => t.map(String),

@@ -85,10 +85,8 @@ const ROUTES = [
 		return w;
 	}],
 	["POST /runs:validate", ({ body }) => {
-		const errors = state.check(body);
-		if (errors.length)
-			throw new Refusal(422, "the configuration has mistakes", errors);
-		return { errors: [], estimate: { memory_bytes: 812e6, disk_bytes: 3.1e9, steps_total: 260 } };
+		const errors = state.check(body), ok = errors.length === 0;
+		return { ok, errors, estimate: ok ? { memory_bytes: 812e6, disk_bytes: 3.1e9, steps_total: 260 } : null };
 	}],
 	["POST /runs", ({ body }) => {
 		const errors = state.check(body);
@@ -102,7 +100,11 @@ const ROUTES = [
 	["POST /runs/:id/:action", ({ id, action }) => act(find_run(id), action)],
 	["GET /runs/:id/metrics", ({ id }) => state.metrics(find_run(id))],
 	["GET /runs/:id/iou", ({ id }) => state.iou(find_run(id))],
-	["GET /runs/:id/confusion", () => state.confusion()],
+	["GET /runs/:id/confusion", ({ q }) => {
+		if (!/^(source|\d+)$/.test(q.get("round") ?? "0"))
+			throw new Refusal(400, "round must be a number or 'source'");
+		return state.confusion();
+	}],
 	["GET /runs/:id/rounds", ({ id }) => state.rounds_done(find_run(id))],
 	["GET /runs/:id/images", ({ id, q }) => images(find_run(id), q)],
 	["GET /runs/:id/images/:image", ({ id, image }) => ({ id: Number(image), name: `dusk_${image.padStart(6, "0")}`,
@@ -137,10 +139,11 @@ async function body_of(request) {
 	return Buffer.concat(parts);
 }
 
-/* Listens on a free port. -> {url, close(), drop_streams(), hold_streams(bool)} */
+/* Listens on a free port. -> {url, close(), drop_streams(), hold_streams(bool), resumed(): the last
+ * Last-Event-ID a client came back with} */
 export async function start_mock({ web, token, units = 4, every_ms = 150 }) {
 	const open = new Set();
-	let held = false;
+	let held = false, resumed = null;
 	state.watch_events((e) => open.forEach((s) => s.send(e)));
 	const timer = setInterval(() => state.tick(units), every_ms);
 
@@ -152,6 +155,7 @@ export async function start_mock({ web, token, units = 4, every_ms = 150 }) {
 			if (held)
 				throw new Refusal(503, "no more streams");
 			const last = request.headers["last-event-id"];
+			resumed = last ?? resumed;
 			const entry = { send: stream(response, last === undefined ? null : Number(last)), response };
 			open.add(entry);
 			request.on("close", () => open.delete(entry));
@@ -195,7 +199,7 @@ export async function start_mock({ web, token, units = 4, every_ms = 150 }) {
 	});
 	await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 	const drop_streams = () => open.forEach((s) => s.response.destroy());
-	return { url: `http://127.0.0.1:${server.address().port}`, drop_streams, hold_streams: (on) => { held = on; },
+	return { url: `http://127.0.0.1:${server.address().port}`, drop_streams, hold_streams: (on) => { held = on; }, resumed: () => resumed,
 		close: () => {
 			clearInterval(timer);
 			drop_streams();

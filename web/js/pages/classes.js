@@ -35,7 +35,7 @@ function lines_card(iou, classes, ctx, hidden) {
 		series.push({ label: "mean", color: () => css("--text"), width: 3, dash: [8, 4],
 			points: iou.points.filter((p) => is_number(p.miou)).map((p) => [place(p), 100 * p.miou]) });
 		const last = Math.max(...iou.points.map(place));
-		const c = chart({ series, height: 340, points: true, focus: true, legend: false, signal: ctx.signal,
+		const c = chart({ label: "IoU of each class over the rounds; the numbers are in the heat map", series, height: 340, points: true, focus: true, legend: false, signal: ctx.signal,
 			x_range: () => [-1.15, Math.max(0, last) + 0.15], x_splits: () => Array.from({ length: last + 2 }, (_, i) => i - 1),
 			x_values: (_, ticks) => ticks.map(place_name), y_values: (_, ticks) => ticks.map((t) => `${t} %`),
 			y_range: (_, low, high) => [Math.max(0, Math.floor((low || 0) / 10) * 10), Math.min(100, Math.ceil((high || 1) / 10) * 10)] });
@@ -114,7 +114,7 @@ async function confusion_card(iou, classes, ctx) {
 	const rounds = iou.points.map((p) => p.round);
 	const wanted = ctx.query.round;
 	const round = wanted === "source" ? null : wanted !== undefined ? Number(wanted) : rounds[rounds.length - 1];
-	const c = await get(`/runs/${ctx.params.id}/confusion`, { round: is_source(round) ? -1 : round }, ctx.signal);
+	const c = await get(`/runs/${ctx.params.id}/confusion`, { round: is_source(round) ? "source" : round }, ctx.signal);
 	const chosen = is_source(round) ? "source" : String(round);
 	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Confusion, % of the true class"),
 		h("div", { class: "tools" }, h("label", { class: "inline" }, "model after",

@@ -64,7 +64,7 @@ function checkpoints_card(run) {
 		{ key: "step", label: "Step", num: true, value: (c) => c.step, cell: (c) => number(c.step) },
 		{ key: "bytes", label: "Size", num: true, value: (c) => c.bytes, cell: (c) => bytes(c.bytes) },
 		{ key: "sha256", label: "SHA-256", value: (c) => c.sha256, cell: (c) => h("code", { title: c.sha256 }, String(c.sha256 || "").slice(0, 12)) },
-		{ key: "get", label: "", cell: (c) => h("button", { type: "button", class: "small", onclick: () => fetch_file(c) }, "Download") },
+		{ key: "get", label: "File", cell: (c) => h("button", { type: "button", class: "small", onclick: () => fetch_file(c) }, "Download") },
 	];
 	let sort = "round";
 	function update(list) {

@@ -1,0 +1,355 @@
+/* The dashboard's pages against invented data (mock/): fast, and the same every time. */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nameless, open_browser, shot, until } from "./browser.mjs";
+import { fill, start_mock } from "./mock/server.mjs";
+import { add_run, PRESETS } from "./mock/state.mjs";
+import { equal, finish, ok, test } from "./tap.mjs";
+
+const WEB = process.argv[2] || join(dirname(fileURLToPath(import.meta.url)), "../../web");
+const TOKEN = "mock-token";
+const browser = await open_browser();
+const mock = await start_mock({ web: WEB, token: TOKEN });
+const page = await browser.page();
+const hash = () => page.evaluate(() => location.hash);
+const open = async (where) => {
+	await page.goto(`${mock.url}/${where}`);
+	await page.waitForSelector("main:not([aria-busy]) > *");
+};
+const texts = (selector) => page.locator(selector).allTextContents();
+
+await test("a wrong token is refused, the right one opens the runs", async () => {
+	await page.goto(mock.url);
+	await page.getByLabel("Token").fill("wrong");
+	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByText("does not accept this token").waitFor();
+	await page.getByLabel("Token").fill(TOKEN);
+	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("heading", { name: "Runs" }).waitFor();
+	browser.complaints.length = 0; /* the browser itself reports the 401 */
+});
+
+await test("without runs the page says what to do next, with curl", async () => {
+	await page.getByText("No run yet").waitFor();
+	ok((await texts(".empty pre")).some((t) => t.includes("curl") && t.includes("/api/v1/runs")), "no curl example");
+});
+
+await test("a token in the URL fragment signs in and leaves the address bar", async () => {
+	const other = await browser.page();
+	await other.goto(`${mock.url}/#token=${TOKEN}`);
+	await other.getByRole("heading", { name: "Runs" }).waitFor();
+	ok(!(await other.evaluate(() => location.href)).includes(TOKEN), "the token is still in the URL");
+	await other.context().close();
+});
+
+await test("palette PNGs give their indices back, through every row filter", async () => {
+	const { encode_png } = await import("./mock/png.mjs");
+	const width = 37, height = 23;
+	const pixels = Uint8Array.from({ length: width * height }, (_, i) => (i * i * 7 + i) % 256);
+	const png = encode_png("palette", width, height, pixels, Array.from({ length: 256 }, () => [9, 9, 9]));
+	const got = await page.evaluate(async (bytes) => {
+		const { read_indexed } = await import("/js/png.js");
+		const r = await read_indexed(new Uint8Array(bytes).buffer);
+		return { width: r.width, height: r.height, index: [...r.index] };
+	}, [...png]);
+	equal(JSON.stringify(got), JSON.stringify({ width, height, index: [...pixels] }), "pixels");
+	const refused = await page.evaluate(async (bytes) => {
+		const { read_indexed } = await import("/js/png.js");
+		return read_indexed(new Uint8Array(bytes).buffer).then(() => "read", (e) => e.message);
+	}, [...png.subarray(0, 100)]);
+	equal(refused, "truncated PNG file", "a truncated file");
+});
+
+await test("the event stream parser survives any split of the bytes", async () => {
+	const text = ": ping\n\nid: 7\nevent: run.state\ndata: {\"run\": 1,\ndata:  \"state\": \"paused\"}\n\nid: 8\r\ndata: x\r\n\r\n";
+	const results = await page.evaluate(async (t) => {
+		const { parser } = await import("/js/events.js");
+		return [1, 2, 5, 1000].map((size) => {
+			const got = [];
+			const feed = parser((e) => got.push(e));
+			for (let i = 0; i < t.length; i += size)
+				feed(t.slice(i, i + size));
+			return JSON.stringify(got);
+		});
+	}, text);
+	const wanted = JSON.stringify([{ type: "run.state", data: "{\"run\": 1,\n \"state\": \"paused\"}", id: "7" }, { type: "message", data: "x", id: "8" }]);
+	results.forEach((r) => equal(r, wanted, "events"));
+});
+
+await test("the stage list is the daemon's", async () => {
+	const list = await page.evaluate(async () => {
+		const { stages_of } = await import("/js/stages.js");
+		return stages_of({ eval: "e", self_training: { phase1_rounds: 2, phase2_rounds: 1 }, evaluation: { every_rounds: 2 } })
+			.map((s) => `${s.phase}:${s.round}`).join(" ");
+	});
+	equal(list, "source_training:null evaluation:null scoring:0 phase1_training:0 scoring:1 phase1_training:1 evaluation:1 scoring:2 phase2_training:2 evaluation:2");
+});
+
+fill();
+
+await test("the table of runs sorts and filters, and the URL keeps both", async () => {
+	await page.getByRole("link", { name: "carla-to-dusk tpld" }).waitFor();
+	equal((await texts("tbody tr td:nth-child(1)")).join(), "3,2,1", "newest first");
+	await page.getByRole("button", { name: "Name" }).click();
+	equal((await texts("tbody tr td:nth-child(1)")).join(), "3,1,2", "by name");
+	await page.getByRole("button", { name: "finished" }).click();
+	equal(await page.locator("tbody tr").count(), 2, "finished runs");
+	ok((await hash()).includes("sort=name") && (await hash()).includes("show=final"), "the URL lost the view");
+	await page.reload();
+	await page.locator("tbody tr").nth(1).waitFor();
+	equal(await page.locator("tbody tr").count(), 2, "finished runs after reload");
+	ok((await texts("tbody .pill")).includes("failed"), "no failed pill");
+});
+
+await test("the form checks while typing and marks the field", async () => {
+	await open("#/new");
+	await page.getByText("Still needed: a name, a source, a target.").waitFor();
+	await page.getByLabel("Name", { exact: true }).fill("from the form");
+	await page.getByLabel("Source (labelled)").selectOption("carla-day");
+	await page.getByLabel("Target (to adapt to)").selectOption("camvid-dusk");
+	await page.getByLabel("Measure on").selectOption("camvid-dusk");
+	await page.getByText("The daemon would accept this run").waitFor();
+	ok((await texts(".facts dd")).some((t) => t.includes("MiB")), "no estimate");
+	await page.getByLabel("Batch").fill("900");
+	await page.locator(".field.bad", { hasText: "900 is not in 1..64" }).waitFor();
+	ok(await page.getByRole("button", { name: "Start run" }).isDisabled(), "a wrong run can be started");
+	await page.getByLabel("Batch").fill("4");
+	await page.getByText("The daemon would accept this run").waitFor();
+	await shot(page, "form");
+});
+
+await test("fields and JSON show the same configuration, and so do the commands", async () => {
+	await page.getByText("Everything as JSON").click();
+	const json = page.getByLabel("configuration as JSON");
+	equal(JSON.parse(await json.inputValue()).data.batch, 4, "batch in the JSON");
+	await json.fill((await json.inputValue()).replace(/"steps_per_round": \d+/, '"steps_per_round": 20'));
+	equal(await page.getByLabel("Steps per round").inputValue(), "20", "the field");
+	await page.getByText("Same with curl or tpldctl").click();
+	ok((await texts("aside pre")).every((t) => t.includes('"steps_per_round":20')), "the commands differ");
+});
+
+await test("a run starts from the form, and its page follows it live", async () => {
+	await page.getByText("The daemon would accept this run").waitFor();
+	await page.getByRole("button", { name: "Start run" }).click();
+	await page.getByRole("heading", { name: "from the form" }).waitFor();
+	await page.locator(".head .state-running").waitFor();
+	const first = await page.locator(".progress-line strong").textContent();
+	await until(async () => (await page.locator(".progress-line strong").textContent()) !== first, "progress");
+	await page.getByText("round 0 (1 of 5), scoring, image").waitFor();
+	ok((await page.locator(".uplot").count()) >= 1, "no curves");
+	await shot(page, "run-live");
+});
+
+await test("pausing asks first and says what is kept; resuming continues", async () => {
+	await page.getByRole("button", { name: "Pause" }).click();
+	const dialog = page.getByRole("dialog");
+	ok((await dialog.textContent()).includes("optimiser state"), "the dialog does not say what is kept");
+	await dialog.getByRole("button", { name: "Keep as it is" }).click();
+	equal(await page.getByRole("dialog").count(), 0, "dialogs");
+	await page.getByRole("button", { name: "Pause" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+	await page.locator(".head .state-paused").waitFor();
+	await page.getByText("Paused at").waitFor();
+	await page.getByRole("button", { name: "Resume" }).click();
+	await page.locator(".head .state-running").waitFor();
+});
+
+await test("a broken stream falls back to polling and comes back where it was", async () => {
+	mock.hold_streams(true);
+	mock.drop_streams();
+	await page.locator(".status.polling").waitFor();
+	const before = await page.locator(".progress-line strong").textContent();
+	await until(async () => (await page.locator(".progress-line strong").textContent()) !== before, "progress by polling");
+	mock.hold_streams(false);
+	await page.locator(".status.live").waitFor({ timeout: 20000 });
+	ok(mock.resumed() !== null, "the client did not send Last-Event-ID");
+	browser.complaints.length = 0; /* the browser itself reports the 503 */
+});
+
+await test("cancelling says that it is for good", async () => {
+	const config = PRESETS.find((p) => p.name === "cbst").config;
+	await page.getByRole("button", { name: "Cancel" }).click();
+	ok((await page.getByRole("dialog").textContent()).includes("cannot be resumed"), "no warning");
+	await page.getByRole("button", { name: "Cancel the run" }).click();
+	await page.locator(".head .state-cancelled").waitFor();
+	add_run({ ...config, name: "<img src=x onerror=alert(1)>", source: "carla-day", target: "camvid-dusk", eval: null }, "paused", 0.2);
+});
+
+await test("names are text, never markup", async () => {
+	await open("#/runs");
+	await page.getByRole("link", { name: "<img src=x" }).waitFor();
+	equal(await page.locator("main img").count(), 0, "pictures in the table");
+});
+
+await test("the failed run shows why", async () => {
+	await open("#/runs/2");
+	await page.locator(".problem", { hasText: "loss is not a number" }).waitFor();
+});
+
+await test("classes: plot, heat map, table and confusion agree on source and rounds", async () => {
+	await open("#/runs/1/classes");
+	equal((await texts(".heat-table >> nth=0 >> thead th")).join(), "Class,source,0,1,2,3,4", "columns");
+	equal(await page.locator(".heat-table").first().locator("tbody tr").count(), 12, "classes and mean");
+	const fence = page.locator(".heat-table").first().locator("tr", { hasText: "fence" });
+	ok((await fence.locator("td").allTextContents()).every((t) => t === "–"), "an absent class has numbers");
+	const first = (await texts("table >> nth=1 >> tbody tr td:last-child"))[0];
+	ok(first.startsWith("+"), `largest change first, got ${first}`);
+	await page.getByLabel("model after").selectOption("source");
+	await until(async () => (await hash()).includes("round=source"), "the round in the URL");
+	await page.getByRole("button", { name: "road", exact: true }).click();
+	ok((await hash()).includes("hide=3"), "the hidden class is not in the URL");
+	ok((await page.locator(".confusion td[title*=' % of road is predicted as ']").count()) === 11, "hover texts");
+	await shot(page, "classes");
+});
+
+await test("images: filter, sort, pages, and the back button", async () => {
+	await open("#/runs/1/images");
+	await page.locator(".image-card").first().waitFor();
+	equal((await texts("#count-top"))[0], "1–60 of 150 images", "count");
+	await page.getByRole("button", { name: "hard", exact: true }).click();
+	await page.getByText("1–60 of 105 images").first().waitFor();
+	ok((await texts(".image-card .chip")).every((t) => t === "hard"), "an easy image among the hard ones");
+	const confidence = (await texts(".image-meta b")).map(Number);
+	ok(confidence.every((c, i) => i === 0 || c >= confidence[i - 1]), "not sorted by confidence");
+	await page.locator("#next-top").click();
+	await page.getByText("61–105 of 105 images").first().waitFor();
+	await page.goBack();
+	await page.getByText("1–60 of 105 images").first().waitFor();
+	await page.locator("#f-round").selectOption("1");
+	await until(async () => (await hash()).includes("round=1"), "the round in the URL");
+	await until(() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0), "a thumbnail");
+	equal(await page.locator(".histogram .split-mark").count(), 1, "the line between easy and hard");
+	await shot(page, "images");
+});
+
+const canvas_sum = () => page.evaluate(() => {
+	const c = document.querySelector(".panel canvas");
+	const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+	let sum = 0;
+	for (let i = 0; i < data.length; i += 97)
+		sum = (sum * 31 + data[i]) % 1000003;
+	return sum;
+});
+const settled = async () => {
+	await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
+	return canvas_sum();
+};
+
+await test("a hard image opens with its overlays; opacity and classes repaint", async () => {
+	await page.locator(".image-card").first().click();
+	await page.locator(".panel canvas").waitFor();
+	await page.getByText("Why hard").waitFor();
+	const painted = await settled();
+	await page.getByLabel("opacity").fill("0");
+	const photo = await settled();
+	ok(photo !== painted, "opacity changes nothing");
+	await page.getByLabel("opacity").fill("1");
+	const full = await settled();
+	await page.locator(".legend-table input[data-class='3']").uncheck();
+	ok((await settled()) !== full, "hiding road changes nothing");
+	ok((await hash()).includes("hide=3") && (await hash()).includes("opacity=1"), "the view is not in the URL");
+	await page.locator("#layer-pseudo_confident").click();
+	const sparse = Number((await texts(".legend-table tbody tr:last-child td:nth-child(2)"))[0]);
+	await page.locator("#layer-pseudo_final").click();
+	const final = Number((await texts(".legend-table tbody tr:last-child td:nth-child(2)"))[0]);
+	ok(sparse > final, `sparse labels leave more unlabelled than final ones: ${sparse} and ${final}`);
+	await shot(page, "image");
+});
+
+await test("the read-out names the class at the pointer from the index, not the colour", async () => {
+	await page.locator(".panel canvas").hover({ position: { x: 300, y: 10 } });
+	await page.locator(".readout", { hasText: "predicted sky" }).waitFor();
+});
+
+await test("arrow keys walk through the filtered images, rounds and layers keep the view", async () => {
+	const before = await page.locator("h1").textContent();
+	await page.locator("h1").click();
+	await page.keyboard.press("ArrowRight");
+	await until(async () => (await page.locator("h1").textContent()) !== before, "the next image");
+	ok((await hash()).includes("opacity=1"), "the view was lost");
+	equal(await page.locator(".head .chip").textContent(), "hard", "verdict");
+	await page.keyboard.press("ArrowLeft");
+	await until(async () => (await page.locator("h1").textContent()) === before, "the image before");
+	await page.getByRole("button", { name: "all layers" }).click();
+	equal(await page.locator(".panel canvas").count(), 7, "panels");
+	await page.locator("#image-round").selectOption("4");
+	await until(async () => (await hash()).includes("round=4"), "the round in the URL");
+	await page.locator("tr.selected", { hasText: "4" }).waitFor();
+	await page.keyboard.press("5");
+	await page.locator("#layer-origin[aria-pressed='true']").waitFor();
+	await page.getByText("won by the sliding-window vote").waitFor();
+});
+
+await test("data sets: a refused folder is explained, a good one is listed", async () => {
+	await open("#/datasets");
+	await page.getByLabel("Name", { exact: true }).fill("mine");
+	await page.getByLabel("Folder on the daemon's machine").fill("/nowhere");
+	await page.getByRole("button", { name: "Register" }).click();
+	await page.locator(".problem", { hasText: "no folder /nowhere" }).waitFor();
+	await page.getByLabel("Folder on the daemon's machine").fill("/srv/mine");
+	await page.getByRole("button", { name: "Register" }).click();
+	await page.getByRole("link", { name: "mine" }).click();
+	await page.getByRole("heading", { name: "11 classes" }).waitFor();
+	browser.complaints.length = 0; /* the browser itself reports the 422 */
+});
+
+await test("weights are uploaded from the form", async () => {
+	await open("#/weights");
+	await page.getByLabel("safetensors file").setInputFiles({ name: "net.safetensors", mimeType: "application/octet-stream", buffer: Buffer.alloc(5000) });
+	equal(await page.getByLabel("Name", { exact: true }).inputValue(), "net", "the name from the file");
+	await page.getByRole("button", { name: "Upload" }).click();
+	await page.getByRole("cell", { name: "net", exact: true }).waitFor();
+});
+
+await test("a finished run can be deleted after a question", async () => {
+	await open("#/runs/2");
+	await page.getByRole("button", { name: "Delete" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+	await page.getByRole("heading", { name: "Runs" }).waitFor();
+	await until(async () => (await page.getByRole("link", { name: "high learning rate" }).count()) === 0, "the row to go");
+});
+
+const PAGES = ["#/runs", "#/runs/1", "#/runs/1/classes", "#/runs/1/images", "#/runs/1/images/17?round=2&mode=all", "#/runs/1/config", "#/new", "#/datasets", "#/datasets/2", "#/weights"];
+
+await test("no page is wider than the window, at 1280 and at 800 pixels", async () => {
+	for (const width of [1280, 800]) {
+		await page.setViewportSize({ width, height: 800 });
+		for (const where of PAGES) {
+			await open(where);
+			const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+			ok(wide <= 0, `${where} at ${width}: ${wide} pixels too wide`);
+		}
+	}
+});
+
+await test("every control and picture has a name", async () => {
+	for (const where of PAGES) {
+		await open(where);
+		const list = await nameless(page);
+		equal(list.join("\n"), "", where);
+	}
+});
+
+await test("the dark scheme is dark", async () => {
+	const dark = await browser.page({ colorScheme: "dark" });
+	await dark.goto(`${mock.url}/#token=${TOKEN}`);
+	await dark.getByRole("heading", { name: "Runs" }).waitFor();
+	const [bg, text] = await dark.evaluate(() => ["background-color", "color"].map((p) => getComputedStyle(document.documentElement)[p].match(/\d+/g).map(Number)));
+	ok(Math.max(...bg) < 60 && Math.min(...text) > 180, `background ${bg}, text ${text}`);
+	await shot(dark, "dark");
+	await dark.context().close();
+});
+
+await test("signing out forgets the token", async () => {
+	await page.getByRole("button", { name: "sign out" }).click();
+	await page.getByLabel("Token").waitFor();
+	equal(await page.evaluate(() => sessionStorage.length), 0, "entries in the session storage");
+});
+
+await test("no console errors, exceptions or policy violations", async () => {
+	equal(browser.complaints.join("\n"), "", "complaints");
+});
+
+await browser.close();
+mock.close();
+process.exitCode = finish();
