@@ -128,8 +128,8 @@ static void run_cases(kernel_mode kernels, double tolerance)
 
 static void reference_kernels(void **state) { run_cases(KERNELS_REFERENCE, 2e-5); }
 static void exact_kernels(void **state) { run_cases(KERNELS_EXACT, 2e-5); }
-static void winograd2_kernels(void **state) { run_cases(KERNELS_F2, 3e-4); }
-static void winograd4_kernels(void **state) { run_cases(KERNELS_F4, 1e-3); }
+static void winograd2_kernels(void **state) { run_cases(KERNELS_F2, 5e-5); }
+static void winograd4_kernels(void **state) { run_cases(KERNELS_F4, 3e-4); }
 
 int main(void)
 {
