@@ -188,30 +188,47 @@ void augment_weight(const augment_spec *spec, const augment_draw *d, const uint1
 	}
 }
 
+/* Pixels of a row that are resampled together: planes are far apart, so each is visited once. */
+enum { BLOCK = 64 };
+
+/* One block of output row y, columns x .. x+n-1; ret points at its first pixel in class 0. */
+static void soft_block(const augment_spec *spec, const augment_draw *d, const float *soft,
+                       size_t classes, size_t h, size_t w, size_t y, size_t x, size_t n, float *ret)
+{
+	size_t pixels = spec->crop_h * spec->crop_w, sy = 0, sx = 0;
+	tap u[BLOCK];
+	bool inside[BLOCK];
+	float sum[BLOCK] = {0};
+	for (size_t i = 0; i < n; i++) {
+		inside[i] = crop_source(spec, d, y, x + i, &sy, &sx);
+		u[i] = tap_bilinear(sx, w, (double)w / (double)d->scaled_w);
+	}
+	tap v = tap_bilinear(sy, h, (double)h / (double)d->scaled_h);
+	for (size_t k = 0; k < classes; k++) {
+		const float *upper = soft + (k * h + v.lo) * w, *lower = soft + (k * h + v.hi) * w;
+		for (size_t i = 0; i < n; i++) {
+			float a = upper[u[i].lo] + (upper[u[i].hi] - upper[u[i].lo]) * u[i].f;
+			float b = lower[u[i].lo] + (lower[u[i].hi] - lower[u[i].lo]) * u[i].f;
+			float p = inside[i] ? a + (b - a) * v.f : 0.0f;
+			ret[k * pixels + i] = p;
+			sum[i] += p;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		sum[i] = sum[i] > 0.0f ? 1.0f / sum[i] : 0.0f;
+	for (size_t k = 0; k < classes; k++)
+		for (size_t i = 0; i < n; i++)
+			ret[k * pixels + i] *= sum[i];
+}
+
 void augment_soft(const augment_spec *spec, const augment_draw *d, const float *soft,
                   size_t classes, size_t h, size_t w, float *ret)
 {
-	size_t pixels = spec->crop_h * spec->crop_w;
-	double ratio_y = (double)h / (double)d->scaled_h, ratio_x = (double)w / (double)d->scaled_w;
-	for (size_t i = 0; i < pixels; i++) {
-		size_t y, x;
-		if (!crop_source(spec, d, i / spec->crop_w, i % spec->crop_w, &y, &x)) {
-			for (size_t k = 0; k < classes; k++)
-				ret[k * pixels + i] = 0.0f;
-			continue;
+	for (size_t y = 0; y < spec->crop_h; y++) {
+		for (size_t x = 0; x < spec->crop_w; x += BLOCK) {
+			size_t n = spec->crop_w - x < BLOCK ? spec->crop_w - x : BLOCK;
+			soft_block(spec, d, soft, classes, h, w, y, x, n,
+			           ret + y * spec->crop_w + x);
 		}
-		tap v = tap_bilinear(y, h, ratio_y), u = tap_bilinear(x, w, ratio_x);
-		const float *upper = soft + v.lo * w, *lower = soft + v.hi * w;
-		float sum = 0.0f;
-		for (size_t k = 0; k < classes; k++, upper += h * w, lower += h * w) {
-			float a = upper[u.lo] + (upper[u.hi] - upper[u.lo]) * u.f;
-			float b = lower[u.lo] + (lower[u.hi] - lower[u.lo]) * u.f;
-			a += (b - a) * v.f;
-			ret[k * pixels + i] = a;
-			sum += a;
-		}
-		float scale = sum > 0.0f ? 1.0f / sum : 0.0f;
-		for (size_t k = 0; k < classes; k++)
-			ret[k * pixels + i] *= scale;
 	}
 }

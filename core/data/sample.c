@@ -82,16 +82,20 @@ static tp_status load_soft(sampler *s, const sample_request *req, const image *i
 	return st;
 }
 
-/* The hard form of soft labels: argmax, CLASS_IGNORE for the zero vector. */
+/* The hard form of soft labels: argmax (ties: lowest k), CLASS_IGNORE for the zero vector. In
+ * blocks, because the planes of a class are far apart. */
 static void harden(const float *soft, size_t classes, size_t pixels, uint8_t *label)
 {
-	for (size_t i = 0; i < pixels; i++) {
-		float best = 0.0f;
-		label[i] = CLASS_IGNORE;
+	enum { BLOCK = 256 };
+	memset(label, CLASS_IGNORE, pixels);
+	for (size_t at = 0; at < pixels; at += BLOCK) {
+		size_t n = pixels - at < BLOCK ? pixels - at : BLOCK;
+		float best[BLOCK] = {0};
 		for (size_t k = 0; k < classes; k++) {
-			if (soft[k * pixels + i] > best) {
-				best = soft[k * pixels + i];
-				label[i] = (uint8_t)k;
+			const float *p = soft + k * pixels + at;
+			for (size_t i = 0; i < n; i++) {
+				label[at + i] = p[i] > best[i] ? (uint8_t)k : label[at + i];
+				best[i] = p[i] > best[i] ? p[i] : best[i];
 			}
 		}
 	}
