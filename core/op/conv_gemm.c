@@ -163,16 +163,21 @@ void conv_gemm_backward_data(const conv_plan *plan, const float *dy, const float
 /* ---- weight gradient ---- */
 
 enum {
-	SMALL_WEIGHTS = 1 << 17, /* floats of dw up to which pixel chunks with partial sums pay */
-	PIXEL_CHUNKS = 16,
+	SMALL_WEIGHTS = 1 << 16, /* floats of dw up to which pixel chunks with partial sums pay */
+	MANY_PIXELS = 1 << 12,
 	WEIGHT_ROWS = 512, /* pixels gathered at a time when summing one tile of dw */
 	WEIGHT_TILE = 256, /* channels of one tile, each way */
 };
 
 static bool by_pixels(const conv_shape *s)
 {
-	size_t pixels = s->out_h * s->out_w;
-	return column_length(s) * s->out_c <= SMALL_WEIGHTS && pixels >= 2 * PIXEL_CHUNKS;
+	return column_length(s) * s->out_c <= SMALL_WEIGHTS && s->out_h * s->out_w >= 32;
+}
+
+/* Each chunk costs one more pass over dw, so there are few of them on small maps. */
+static size_t pixel_chunks(const conv_shape *s)
+{
+	return s->out_h * s->out_w < MANY_PIXELS ? 8 : 16;
 }
 
 /* Tiles of the pixel-chunk form: rows of the gathered matrix at a time. */
@@ -212,7 +217,7 @@ static size_t weight_worker(const conv_shape *s)
 
 size_t conv_gemm_weight_scratch(const conv_shape *s, size_t threads)
 {
-	size_t partial = by_pixels(s) ? PIXEL_CHUNKS * column_length(s) * s->out_c : 0;
+	size_t partial = by_pixels(s) ? pixel_chunks(s) * column_length(s) * s->out_c : 0;
 	return round_up(partial, 16) + threads * weight_worker(s);
 }
 
@@ -223,7 +228,7 @@ static void pixel_chunk(void *arg, size_t chunk, size_t worker)
 	size_t k = column_length(s), begin, end;
 	float *columns = job->scratch + worker * job->worker_floats;
 	float *partial = job->y + chunk * k * s->out_c;
-	pool_part(s->out_h * s->out_w, PIXEL_CHUNKS, chunk, &begin, &end);
+	pool_part(s->out_h * s->out_w, pixel_chunks(s), chunk, &begin, &end);
 	for (size_t p = begin; p < end; p += pixel_rows(s)) {
 		size_t stop = p + pixel_rows(s) < end ? p + pixel_rows(s) : end;
 		const float *a = job->x + p * s->in_c;
@@ -246,7 +251,7 @@ static void reduce_chunk(void *arg, size_t chunk, size_t worker)
 	pool_part(column_length(s), job->chunks, chunk, &begin, &end);
 	for (size_t r = begin; r < end; r++) {
 		float *sum = job->scratch + r * s->out_c;
-		for (size_t c = 1; c < PIXEL_CHUNKS; c++)
+		for (size_t c = 1; c < pixel_chunks(s); c++)
 			epilogue_add(1, s->out_c, sum + c * column_length(s) * s->out_c, s->out_c, NULL,
 			             sum, s->out_c);
 		epilogue_add(1, s->out_c, sum, s->out_c, job->scale, job->y + r * s->out_c, s->out_c);
@@ -307,10 +312,10 @@ void conv_gemm_backward_weight(const conv_plan *plan, const float *x, const floa
 		pool_run(workers, s->kernel_h * s->kernel_w * grid_count(&job.grid), tile_chunk, &job);
 		return;
 	}
-	size_t partial = round_up(PIXEL_CHUNKS * column_length(s) * s->out_c, 16);
+	size_t partial = round_up(pixel_chunks(s) * column_length(s) * s->out_c, 16);
 	job.scratch = scratch + partial;
 	job.y = scratch;
-	pool_run(workers, PIXEL_CHUNKS, pixel_chunk, &job);
+	pool_run(workers, pixel_chunks(s), pixel_chunk, &job);
 	job.scratch = scratch;
 	job.y = dw;
 	job.chunks = column_length(s) < 32 ? column_length(s) : 32;
