@@ -6,17 +6,35 @@
 
 #include "store/store_private.h"
 
-tp_status db_fail(sqlite3 *handle, int rc, tp_err *err, const char *what)
+/* Why the last file operation failed. A commit does not pass errno on, but the WAL and the database
+ * file each remember theirs; a full quota or file size limit hides behind "disk I/O error" else. */
+static int io_errno(sqlite3 *handle)
 {
 	int sys = sqlite3_system_errno(handle);
-	bool no_space = sys == ENOSPC || sys == EDQUOT || sys == EFBIG;
+	sqlite3_file *wal = NULL;
+	if (sys == 0 &&
+	    sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+	    wal != NULL && wal->pMethods != NULL)
+		(void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &sys);
+	if (sys == 0)
+		(void)sqlite3_file_control(handle, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
+	return sys;
+}
+
+tp_status db_fail(sqlite3 *handle, int rc, tp_err *err, const char *what)
+{
+	int sys = 0;
 	tp_status st = TP_IO;
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		st = TP_NOSPACE;
 		break;
 	case SQLITE_IOERR:
-		st = no_space ? TP_NOSPACE : TP_IO;
+		sys = io_errno(handle);
+		st = sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? TP_NOSPACE : TP_IO;
+		break;
+	case SQLITE_CANTOPEN:
+		sys = sqlite3_system_errno(handle);
 		break;
 	case SQLITE_NOMEM:
 		st = TP_NOMEM;
@@ -35,7 +53,7 @@ tp_status db_fail(sqlite3 *handle, int rc, tp_err *err, const char *what)
 	default:
 		break;
 	}
-	return tp_fail(err, st, 0, "cannot %s: %s", what, sqlite3_errmsg(handle));
+	return tp_fail(err, st, sys, "cannot %s: %s", what, sqlite3_errmsg(handle));
 }
 
 tp_status db_exec(sqlite3 *handle, const char *sql, tp_err *err)

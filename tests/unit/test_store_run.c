@@ -1,0 +1,743 @@
+/* store: what a run produces - checkpoints, metrics, rounds, images, evaluations - going back after a
+ * crash, and a full disk. */
+#include "store_fixture.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+/* ---- checkpoints and progress ---- */
+
+static checkpoint_row resume_at(int64_t run, int64_t stage, int64_t step, char name[32])
+{
+	(void)snprintf(name, 32, "r-%lld-%lld", (long long)stage, (long long)step);
+	return (checkpoint_row){.run = run, .round = -1, .stage = stage, .step = step,
+	                        .phase = (char *)"source_training", .file = name,
+	                        .sha256 = (char *)"aa", .bytes = 10, .resume = true};
+}
+
+static void text_done(void *row)
+{
+	free(*(char **)row);
+}
+
+/* Publishes a resume checkpoint; the files that became stale are joined with spaces. */
+static void publish(store *s, int64_t run, int64_t stage, int64_t in_stage, int64_t global,
+                    const metric_row *metric, size_t metrics, char stale[128])
+{
+	char name[32];
+	checkpoint_row c = resume_at(run, stage, global, name);
+	store_progress p = {.run = run, .stage = stage, .step = in_stage, .seconds = (double)global,
+	                    .checkpoint = &c, .metric = metric, .metrics = metrics};
+	char **list = NULL;
+	size_t n = 0;
+	assert_ok(store_run_progress(s, &p, &list, &n, err));
+	stale[0] = 0;
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(stale + strlen(stale), 128 - strlen(stale), "%.20s ", list[i]);
+	rows_done(list, n, sizeof *list, text_done);
+}
+
+static void the_newest_two_checkpoints_stay(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	char stale[128];
+	publish(f->s, run, 0, 10, 10, NULL, 0, stale);
+	publish(f->s, run, 0, 20, 20, NULL, 0, stale);
+	assert_string_equal(stale, "");
+	publish(f->s, run, 0, 30, 30, NULL, 0, stale);
+	assert_string_equal(stale, "r-0-10 ");
+	checkpoint_row c = {0};
+	assert_ok(store_checkpoint_resume(f->s, run, 0, &c, err));
+	assert_string_equal(c.file, "r-0-30");
+	assert_true(c.resume && c.step == 30 && c.stage == 0 && c.round == -1 && c.bytes == 10);
+	assert_string_equal(c.sha256, "aa");
+	checkpoint_row_done(&c);
+	assert_ok(store_checkpoint_resume(f->s, run, 1, &c, err));
+	assert_string_equal(c.file, "r-0-20");
+	checkpoint_row_done(&c);
+	assert_code(store_checkpoint_resume(f->s, run, 2, &c, err), TP_NOTFOUND);
+	run_row r = {0};
+	assert_ok(store_run_get(f->s, run, &r, err));
+	assert_true(r.stage == 0 && r.step == 30 && r.seconds == 30.0);
+	run_row_done(&r);
+	/* Resume checkpoints are nobody else's business. */
+	checkpoint_row *list = NULL;
+	size_t n = 9;
+	assert_ok(store_checkpoint_list(f->s, run, 0, 10, &list, &n, err));
+	assert_int_equal(n, 0);
+	int64_t id = number(f->s, "SELECT max(id) FROM checkpoint");
+	assert_code(store_checkpoint_get(f->s, id, &c, err), TP_NOTFOUND);
+}
+
+/* Saving twice at one step writes one file; it must not be listed for removal. */
+static void a_rewritten_checkpoint_replaces_its_row(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	char stale[128];
+	publish(f->s, run, 0, 10, 10, NULL, 0, stale);
+	for (int i = 0; i < 3; i++) {
+		publish(f->s, run, 0, 20, 20, NULL, 0, stale);
+		assert_string_equal(stale, "");
+	}
+	checkpoint_row c = {0};
+	assert_ok(store_checkpoint_resume(f->s, run, 1, &c, err));
+	assert_string_equal(c.file, "r-0-10");
+	checkpoint_row_done(&c);
+}
+
+static void a_stage_without_training_moves_the_position(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	store_progress p = {.run = run, .stage = 3, .step = 0, .seconds = 1.5};
+	char **list = NULL;
+	size_t n = 0;
+	assert_ok(store_run_progress(f->s, &p, &list, &n, err));
+	assert_int_equal(n, 0);
+	assert_int_equal(number(f->s, "SELECT stage FROM run"), 3);
+	p.run = 99;
+	assert_code(store_run_progress(f->s, &p, &list, &n, err), TP_NOTFOUND);
+	char name[32];
+	checkpoint_row other = resume_at(run + 1, 0, 1, name);
+	p.run = run;
+	p.checkpoint = &other;
+	assert_code(store_run_progress(f->s, &p, &list, &n, err), TP_INVALID);
+}
+
+static void public_checkpoints_are_listed(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1), id[3];
+	for (int i = 0; i < 3; i++) {
+		checkpoint_row c = {.run = run, .round = i - 1, .stage = 3 * i, .step = 100 * (i + 1),
+		                    .phase = (char *)"phase1_training", .file = (char *)"w.safetensors",
+		                    .sha256 = (char *)"bb", .bytes = 7};
+		assert_ok(store_checkpoint_add(f->s, &c, &id[i], err));
+	}
+	checkpoint_row *list = NULL;
+	size_t n = 0;
+	assert_ok(store_checkpoint_list(f->s, run, id[0], 10, &list, &n, err));
+	assert_true(n == 2 && list[0].id == id[1] && !list[0].resume && list[1].round == 1);
+	rows_done(list, n, sizeof *list, checkpoint_row_done_any);
+	checkpoint_row c = {0};
+	assert_ok(store_checkpoint_get(f->s, id[2], &c, err));
+	assert_string_equal(c.phase, "phase1_training");
+	assert_true(c.run == run && c.step == 300 && c.stage == 6);
+	assert_code(store_checkpoint_add(f->s, &c, &id[0], err), TP_EXISTS);
+	checkpoint_row_done(&c);
+	checkpoint_row_done(&c);
+}
+
+/* ---- metrics ---- */
+
+static void write_metrics(store *s, int64_t run, const metric_row *m, size_t n)
+{
+	store_progress p = {.run = run, .metric = m, .metrics = n};
+	char **list = NULL;
+	size_t stale = 0;
+	assert_ok(store_run_progress(s, &p, &list, &stale, err));
+}
+
+static void metrics_come_back_by_key(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	const metric_row m[] = {{"loss", 2, 0.5}, {"loss", 1, 0.75}, {"lr", 1, 1e-5}, {"a", 9, -1}};
+	write_metrics(f->s, run, m, 4);
+	metric_series *list = NULL;
+	size_t n = 0;
+	assert_ok(store_metrics(f->s, run, NULL, 0, 100, &list, &n, err));
+	assert_int_equal(n, 3);
+	assert_string_equal(list[0].key, "a");
+	assert_string_equal(list[1].key, "loss");
+	assert_true(list[1].points == 2 && list[1].point[0].step == 1 && list[1].point[0].value == 0.75);
+	assert_true(list[2].point[0].value == 1e-5);
+	FREE_ROWS(list, n, metric_series);
+	assert_ok(store_metrics(f->s, run, "lr,nothing,,lr", 1, 100, &list, &n, err));
+	assert_int_equal(n, 2);
+	assert_string_equal(list[0].key, "lr");
+	assert_int_equal(list[1].points, 0);
+	FREE_ROWS(list, n, metric_series);
+	assert_ok(store_metrics(f->s, run, "loss", 2, 100, &list, &n, err));
+	assert_true(n == 1 && list[0].points == 1 && list[0].point[0].step == 2);
+	FREE_ROWS(list, n, metric_series);
+	assert_ok(store_metrics(f->s, run, "", 0, 100, &list, &n, err));
+	assert_int_equal(n, 0);
+	FREE_ROWS(list, n, metric_series);
+	assert_code(store_metrics(f->s, run, NULL, 0, 1, &list, &n, err), TP_INVALID);
+	char many[400] = "";
+	for (int i = 0; i < 65; i++)
+		(void)snprintf(many + strlen(many), sizeof many - strlen(many), "k%d,", i);
+	assert_code(store_metrics(f->s, run, many, 0, 10, &list, &n, err), TP_INVALID);
+}
+
+static void a_metric_that_is_no_number_is_refused(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	const metric_row m[] = {{"loss", 1, 0.5}, {"loss", 2, (double)NAN}};
+	store_progress p = {.run = run, .stage = 5, .metric = m, .metrics = 2};
+	char **list = NULL;
+	size_t n = 0;
+	assert_code(store_run_progress(f->s, &p, &list, &n, err), TP_NONFINITE);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM metric"), 0);
+	assert_int_equal(number(f->s, "SELECT stage FROM run"), 0);
+}
+
+static void thinning_keeps_the_peaks(void **state)
+{
+	fixture *f = *state;
+	enum { ROWS = 5000 };
+	int64_t run = add_any_run(f->s, 1);
+	metric_row *m = calloc(ROWS, sizeof *m);
+	assert_non_null(m);
+	for (size_t i = 0; i < ROWS; i++)
+		m[i] = (metric_row){"loss", (int64_t)i, 1.0 + 0.01 * rng_uniform(3, RNG_TEST, i)};
+	m[1234].value = 50.0;
+	m[4321].value = -50.0;
+	write_metrics(f->s, run, m, ROWS);
+	static const size_t limits[] = {2, 3, 10, 999, 4999, 5000, 6000};
+	for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+		metric_series *list = NULL;
+		size_t n = 0, low = 0, high = 0;
+		assert_ok(store_metrics(f->s, run, "loss", 0, limits[k], &list, &n, err));
+		assert_true(list[0].points <= limits[k] && list[0].points >= limits[k] / 2);
+		for (size_t i = 0; i < list[0].points; i++) {
+			const metric_point *p = &list[0].point[i];
+			assert_true(i == 0 || p[0].step > p[-1].step);
+			assert_true(p->value == m[p->step].value);
+			low += p->step == 4321;
+			high += p->step == 1234;
+		}
+		assert_true(low == 1 && high == 1);
+		if (limits[k] >= ROWS)
+			assert_int_equal(list[0].points, ROWS);
+		FREE_ROWS(list, n, metric_series);
+	}
+	free(m);
+}
+
+/* ---- rounds and images ---- */
+
+/* Image i of a round: few distinct confidences, so that there are ties. */
+static double confidence_of(size_t i, int64_t round)
+{
+	return (double)((i * 7 + (size_t)round * 3) % 5) / 4.0;
+}
+
+static const char *class_confidence_of(size_t i)
+{
+	return i % 3 == 0 ? "[0.5,null,0.25]" : i % 3 == 1 ? "[0.5,0.75,null]" : "[null,null,0]";
+}
+
+static void add_round(store *s, int64_t run, int64_t stage, int64_t round, size_t images)
+{
+	image_row *image = calloc(images + 1, sizeof *image);
+	assert_non_null(image);
+	for (size_t i = 0; i < images; i++)
+		image[i] = (image_row){.index = (int64_t)i, .confidence = confidence_of(i, round),
+		                       .entropy = 0.25, .easy = confidence_of(i, round) > 0.5,
+		                       .rank = (int64_t)(images - i), .confident = 0.5, .voted = 0.25,
+		                       .soft = 0.125, .ignored = 0.125,
+		                       .class_confidence = (char *)class_confidence_of(i)};
+	round_row r = {.run = run, .stage = stage, .round = round, .phase = (char *)"phase1_training",
+	               .portion = 0.2, .thresholds = (char *)"[0.5,0.6,1.0]", .confident = 0.5,
+	               .voted = 0.25, .soft = 0.125, .ignored = 0.125, .easy = 2, .hard = 3,
+	               .pseudo_accuracy = -1, .class_stats = (char *)"{}"};
+	assert_ok(store_round_add(s, &r, image, images, err));
+	free(image);
+}
+
+static void rounds_go_in_and_out(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 5);
+	add_round(f->s, run, 5, 1, 5);
+	add_round(f->s, run, 2, 0, 5);
+	round_row *list = NULL;
+	size_t n = 0;
+	assert_ok(store_round_list(f->s, run, &list, &n, err));
+	assert_true(n == 2 && list[0].round == 0 && list[1].round == 1 && list[1].stage == 5);
+	assert_string_equal(list[0].phase, "phase1_training");
+	assert_string_equal(list[0].thresholds, "[0.5,0.6,1.0]");
+	assert_string_equal(list[0].class_stats, "{}");
+	assert_true(list[0].portion == 0.2 && list[0].confident == 0.5 && list[0].voted == 0.25);
+	assert_true(list[0].soft == 0.125 && list[0].easy == 2 && list[0].hard == 3);
+	assert_true(list[0].pseudo_accuracy == -1.0);
+	round_row again = list[0];
+	assert_code(store_round_add(f->s, &again, NULL, 0, err), TP_EXISTS);
+	again.run = 99;
+	assert_code(store_round_add(f->s, &again, NULL, 0, err), TP_NOTFOUND);
+	FREE_ROWS(list, n, round_row);
+	image_row *image = NULL;
+	assert_ok(store_image_history(f->s, run, 3, &image, &n, err));
+	assert_true(n == 2 && image[0].round == 0 && image[1].round == 1);
+	assert_string_equal(image[0].name, "i000003");
+	assert_true(image[1].confidence == confidence_of(3, 1) && image[1].rank == 2);
+	assert_string_equal(image[0].class_confidence, "[0.5,null,0.25]");
+	FREE_ROWS(image, n, image_row);
+	assert_code(store_image_history(f->s, run, 5, &image, &n, err), TP_NOTFOUND);
+	assert_code(store_image_history(f->s, 99, 0, &image, &n, err), TP_NOTFOUND);
+}
+
+/* A bad image takes the whole round back. */
+static void a_round_is_all_or_nothing(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 2);
+	image_row image[2] = {{.index = 0}, {.index = 0}};
+	round_row r = {.run = run, .phase = (char *)"x"};
+	assert_code(store_round_add(f->s, &r, image, 2, err), TP_EXISTS);
+	image[1] = (image_row){.index = 1, .confidence = (double)INFINITY};
+	assert_code(store_round_add(f->s, &r, image, 2, err), TP_NONFINITE);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM round"), 0);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM image_score"), 0);
+}
+
+/* In what order two images come, by the definition of the sort. */
+static int compare(image_sort sort, const image_row *a, const image_row *b)
+{
+	if (sort == IMAGE_SORT_NAME)
+		return strcmp(a->name, b->name);
+	double d = sort == IMAGE_SORT_CONFIDENCE ? a->confidence - b->confidence :
+	                                           b->confidence - a->confidence;
+	return d < 0 ? -1 : d > 0 ? 1 : (int)(a->index - b->index);
+}
+
+static bool matches(const image_query *q, size_t i, int64_t round)
+{
+	static const bool predicted[3][3] = {{1, 0, 1}, {1, 1, 0}, {0, 0, 1}};
+	bool easy = confidence_of(i, round) > 0.5;
+	return (q->split < 0 || easy == (q->split == 1)) &&
+	       (q->class_id < 0 || (q->class_id < 3 && predicted[i % 3][q->class_id]));
+}
+
+/* Pages through a query; every match comes once, in order, whatever the page size. */
+static void page_through(store *s, image_query q, size_t images, int64_t round)
+{
+	size_t seen = 0, want = 0;
+	bool *got = calloc(images, sizeof *got);
+	assert_non_null(got);
+	for (size_t i = 0; i < images; i++)
+		want += matches(&q, i, round);
+	image_row last = {.name = NULL};
+	char last_name[64] = "";
+	for (;;) {
+		image_row *list = NULL;
+		size_t n = 0;
+		int64_t total = -1, meant = -1;
+		assert_ok(store_image_query(s, &q, &list, &n, &total, &meant, err));
+		assert_true(total == (int64_t)want && meant == round && n <= q.limit);
+		for (size_t i = 0; i < n; i++) {
+			assert_true(matches(&q, (size_t)list[i].index, round));
+			assert_false(got[list[i].index]);
+			got[list[i].index] = true;
+			if (seen++ > 0)
+				assert_true(compare(q.sort, &last, &list[i]) < 0);
+			last = list[i];
+			(void)snprintf(last_name, sizeof last_name, "%s", list[i].name);
+			last.name = last_name;
+		}
+		FREE_ROWS(list, n, image_row);
+		if (n < q.limit)
+			break;
+		q.has_after = true;
+		q.after_confidence = last.confidence;
+		q.after_index = last.index;
+		(void)snprintf(q.after_name, sizeof q.after_name, "%s", last_name);
+	}
+	assert_int_equal(seen, want);
+	free(got);
+}
+
+static void images_are_paged_in_every_way(void **state)
+{
+	fixture *f = *state;
+	enum { IMAGES = 23 };
+	int64_t run = add_any_run(f->s, IMAGES);
+	add_round(f->s, run, 2, 0, IMAGES);
+	add_round(f->s, run, 5, 1, IMAGES);
+	for (int sort = 0; sort <= IMAGE_SORT_NAME; sort++)
+		for (int split = -1; split <= 1; split++)
+			for (int class_id = -1; class_id <= 3; class_id++)
+				for (size_t limit = 1; limit <= 24; limit += limit < 3 ? 1 : 7)
+					for (int64_t round = -1; round <= 1; round++)
+						page_through(f->s, (image_query){.run = run, .round = round,
+							.split = split, .sort = (image_sort)sort,
+							.class_id = class_id, .limit = limit},
+							IMAGES, round < 0 ? 1 : round);
+}
+
+static void queries_know_what_is_not_there(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 3), total = 7, round = 7;
+	image_row *list = NULL;
+	size_t n = 7;
+	image_query q = {.run = run, .round = -1, .split = -1, .class_id = -1, .limit = 5};
+	assert_ok(store_image_query(f->s, &q, &list, &n, &total, &round, err));
+	assert_true(n == 0 && total == 0 && round == -1);
+	q.round = 0;
+	assert_code(store_image_query(f->s, &q, &list, &n, &total, &round, err), TP_NOTFOUND);
+	q.run = 99;
+	assert_code(store_image_query(f->s, &q, &list, &n, &total, &round, err), TP_NOTFOUND);
+	assert_ok(store_image_history(f->s, run, 2, &list, &n, err));
+	assert_int_equal(n, 0);
+}
+
+/* ---- evaluations ---- */
+
+static void add_evaluation(store *s, int64_t run, int64_t stage, int64_t round, double miou)
+{
+	evaluation_row e = {.run = run, .stage = stage, .round = round, .step = 100 * stage,
+	                    .phase = (char *)(round < 0 ? "source_training" : "phase1_training"),
+	                    .miou = miou, .iou = (char *)"[0.5,null]",
+	                    .confusion = (char *)"[[1,2],[3,4]]"};
+	assert_ok(store_evaluation_add(s, &e, err));
+}
+
+static void assert_miou(store *s, int64_t run, double source, double current, double best)
+{
+	run_row r = {0};
+	assert_ok(store_run_get(s, run, &r, err));
+	assert_true(r.miou_source == source && r.miou_current == current && r.miou_best == best);
+	run_row_done(&r);
+}
+
+static void evaluations_update_the_run(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	add_evaluation(f->s, run, 1, -1, 0.25);
+	assert_miou(f->s, run, 0.25, 0.25, 0.25);
+	add_evaluation(f->s, run, 4, 0, 0.5);
+	add_evaluation(f->s, run, 7, 1, 0.375);
+	assert_miou(f->s, run, 0.25, 0.375, 0.5);
+	evaluation_row *list = NULL;
+	size_t n = 0;
+	assert_ok(store_evaluation_list(f->s, run, &list, &n, err));
+	assert_true(n == 3 && list[0].round == -1 && list[2].miou == 0.375 && list[1].step == 400);
+	assert_string_equal(list[0].phase, "source_training");
+	assert_string_equal(list[1].iou, "[0.5,null]");
+	assert_code(store_evaluation_add(f->s, &list[2], err), TP_EXISTS);
+	FREE_ROWS(list, n, evaluation_row);
+	evaluation_row e = {0};
+	assert_ok(store_evaluation_get(f->s, run, -2, &e, err));
+	assert_int_equal(e.round, 1);
+	evaluation_row_done(&e);
+	assert_ok(store_evaluation_get(f->s, run, -1, &e, err));
+	assert_true(e.miou == 0.25 && e.stage == 1);
+	assert_string_equal(e.confusion, "[[1,2],[3,4]]");
+	evaluation_row_done(&e);
+	assert_code(store_evaluation_get(f->s, run, 5, &e, err), TP_NOTFOUND);
+}
+
+/* ---- going back ---- */
+
+enum { STAGE_STEPS = 10, STAGES = 5, IMAGES = 4 };
+
+/* Two training stages around a scoring one: 0 training, 1 evaluation, 2 scoring, 3 training,
+ * 4 evaluation; a resume checkpoint every 4 steps, metrics every step. */
+static bool trains(int64_t stage)
+{
+	return stage == 0 || stage == 3;
+}
+
+/* Does stage `stage` from step `from` on, as the daemon would; stops after `budget` writes. */
+static void do_stage(store *s, int64_t run, int64_t stage, int64_t from, int64_t before, int *budget)
+{
+	char stale[128];
+	int64_t round = stage < 2 ? -1 : 0;
+	metric_row m[4];
+	size_t metrics = 0;
+	for (int64_t step = from + 1; trains(stage) && step <= STAGE_STEPS && *budget > 0; step++) {
+		int64_t global = before + step;
+		m[metrics++] = (metric_row){"loss", global, 1.0 / (double)global};
+		if (step % 4 != 0 && step != STAGE_STEPS)
+			continue;
+		publish(s, run, stage, step, global, m, metrics, stale);
+		metrics = 0;
+		(*budget)--;
+	}
+	if (*budget <= 0)
+		return;
+	if (stage == 2)
+		add_round(s, run, stage, 0, IMAGES);
+	else if (!trains(stage))
+		add_evaluation(s, run, stage, round, 0.25 + 0.125 * (double)stage);
+	if (trains(stage)) {
+		int64_t id;
+		checkpoint_row c = {.run = run, .round = round, .stage = stage,
+		                    .step = before + STAGE_STEPS, .phase = (char *)"p",
+		                    .file = (char *)"w", .sha256 = (char *)"h", .bytes = 3};
+		assert_ok(store_checkpoint_add(s, &c, &id, err));
+	}
+	if (--*budget <= 0)
+		return;
+	/* The next stage begins. */
+	store_progress p = {.run = run, .stage = stage + 1, .seconds = 1.0};
+	char **list = NULL;
+	size_t n = 0;
+	assert_ok(store_run_progress(s, &p, &list, &n, err));
+	(*budget)--;
+}
+
+/* Global step at the start of a stage. */
+static int64_t steps_before(int64_t stage)
+{
+	return (stage > 0 ? STAGE_STEPS : 0) + (stage > 3 ? STAGE_STEPS : 0);
+}
+
+/* Continues from what is durable until the end or the budget is spent. `damaged` newest checkpoints
+ * cannot be read. */
+static void work(store *s, int64_t run, int *budget, size_t damaged)
+{
+	run_row r = {0};
+	assert_ok(store_run_get(s, run, &r, err));
+	int64_t stage = r.stage, step = 0;
+	run_row_done(&r);
+	if (trains(stage) || damaged > 0) {
+		checkpoint_row c = {0};
+		stage = 0;
+		if (store_checkpoint_resume(s, run, damaged, &c, NULL) == TP_OK) {
+			stage = c.stage;
+			step = c.step - steps_before(stage);
+			checkpoint_row_done(&c);
+		}
+		/* The position may be ahead of the newest checkpoint: at the start of a later stage. */
+		r = (run_row){0};
+		assert_ok(store_run_get(s, run, &r, err));
+		if (damaged == 0 && r.stage > stage) {
+			stage = r.stage;
+			step = 0;
+		}
+		run_row_done(&r);
+	}
+	assert_ok(store_run_rewind(s, run, stage, steps_before(stage) + step, err));
+	for (; stage < STAGES && *budget > 0; stage++, step = 0)
+		do_stage(s, run, stage, step, steps_before(stage), budget);
+}
+
+/* All rows of a run in one text, without ids, times and durations. */
+static char *dump(store *s, int64_t run)
+{
+	static const char *const sql[] = {
+		"SELECT json_array(stage, step, miou_source, miou_current, miou_best) FROM run WHERE id = ?",
+		"SELECT json_array(key, step, value) FROM metric WHERE run = ? ORDER BY key, step",
+		"SELECT json_array(resume, round, stage, stage_step, step, phase, file, sha256, bytes)"
+		" FROM checkpoint WHERE run = ? ORDER BY id",
+		"SELECT json_array(round, stage, phase, portion, thresholds, confident, easy, hard)"
+		" FROM round WHERE run = ? ORDER BY round",
+		"SELECT json_array(round, idx, confidence, easy, rank, class_confidence)"
+		" FROM image_score WHERE run = ? ORDER BY round, idx",
+		"SELECT json_array(stage, round, step, phase, miou, iou, confusion)"
+		" FROM evaluation WHERE run = ? ORDER BY stage",
+	};
+	char *text = calloc(1, 1 << 16);
+	assert_non_null(text);
+	size_t at = 0;
+	db *d = reader_enter(s);
+	for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+		tp_err e = {0};
+		stmt q = stmt_open(d, sql[i], &e);
+		put_int(&q, run);
+		while (stmt_next(&q)) {
+			char *row = get_text(&q);
+			assert_true(at + strlen(row) + 2 < 1 << 16);
+			at += (size_t)sprintf(text + at, "%s\n", row);
+			free(row);
+		}
+		if (stmt_close(&q) != TP_OK)
+			fail_msg("%s", e.text);
+	}
+	db_leave(d);
+	return text;
+}
+
+/* Stops after every possible write, and again after each following one, also with a damaged newest
+ * checkpoint: the rows at the end are those of an undisturbed run. */
+static void an_interrupted_run_ends_with_the_same_rows(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, IMAGES);
+	int all = 1000;
+	work(f->s, run, &all, 0);
+	int writes = 1000 - all;
+	assert_true(writes > 12);
+	char *want = dump(f->s, run);
+	assert_non_null(strstr(want, "[5,0,0.375,0.75,0.75]"));
+	for (int first = 1; first < writes; first++)
+		for (int second = 0; second < 3; second++)
+			for (size_t damaged = 0; damaged < 2; damaged++) {
+				run = add_any_run(f->s, IMAGES);
+				int budget = first;
+				work(f->s, run, &budget, 0);
+				budget = second;
+				work(f->s, run, &budget, damaged);
+				budget = 1000;
+				work(f->s, run, &budget, 0);
+				char *got = dump(f->s, run);
+				if (strcmp(got, want) != 0)
+					fail_msg("stopped after %d and %d writes, %zu damaged:\n%s\nnot\n%s",
+					         first, second, damaged, got, want);
+				free(got);
+			}
+	free(want);
+}
+
+static void going_back_touches_one_run_only(void **state)
+{
+	fixture *f = *state;
+	int64_t a = add_any_run(f->s, IMAGES), b = add_any_run(f->s, IMAGES);
+	int all = 1000;
+	work(f->s, a, &all, 0);
+	work(f->s, b, &all, 0);
+	char *before = dump(f->s, b);
+	assert_ok(store_run_rewind(f->s, a, 0, 4, err));
+	assert_int_equal(number(f->s, "SELECT max(step) FROM metric WHERE run = 1"), 4);
+	char *after = dump(f->s, b);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	assert_miou(f->s, a, -1, -1, -1);
+	assert_code(store_run_rewind(f->s, 99, 0, 0, err), TP_NOTFOUND);
+}
+
+/* A checkpoint in the middle of a stage gives the position inside it back. */
+static void going_back_restores_the_position(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	char stale[128];
+	publish(f->s, run, 3, 4, 14, NULL, 0, stale);
+	publish(f->s, run, 3, 8, 18, NULL, 0, stale);
+	assert_ok(store_run_rewind(f->s, run, 3, 14, err));
+	assert_int_equal(number(f->s, "SELECT step FROM run"), 4);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM checkpoint"), 1);
+	assert_ok(store_run_rewind(f->s, run, 3, 10, err));
+	assert_int_equal(number(f->s, "SELECT step FROM run"), 0);
+	assert_int_equal(number(f->s, "SELECT stage FROM run"), 3);
+}
+
+static void a_deleted_run_leaves_nothing(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, IMAGES);
+	int all = 1000;
+	work(f->s, run, &all, 0);
+	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "done", NULL, err));
+	assert_ok(store_run_delete(f->s, run, err));
+	static const char *const table[] = {"metric", "checkpoint", "round", "image_score", "evaluation",
+	                                    "run_history", "event"};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		char sql[64];
+		(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table[i]);
+		assert_int_equal(number(f->s, sql), 0);
+	}
+}
+
+/* ---- a full disk ---- */
+
+static tp_status fill(store *s, int64_t run, int64_t *step, tp_err *err)
+{
+	char text[20000];
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = 0;
+	tp_status st = TP_OK;
+	for (int i = 0; i < 200 && st == TP_OK; i++) {
+		metric_row m = {"loss", *step + 1, 0.5};
+		checkpoint_row c = {.run = run, .file = text, .step = *step + 1, .phase = (char *)"p",
+		                    .sha256 = (char *)"h"};
+		store_progress p = {.run = run, .step = *step + 1, .checkpoint = &c, .metric = &m,
+		                    .metrics = 1};
+		char **list = NULL;
+		size_t n = 0;
+		/* Every file name differs, so that no row replaces another. */
+		text[0] = (char)('a' + i % 26);
+		text[1] = (char)('a' + i / 26);
+		st = store_run_progress(s, &p, &list, &n, err);
+		if (st == TP_OK) {
+			(*step)++;
+			rows_done(list, n, sizeof *list, text_done);
+		}
+	}
+	return st;
+}
+
+/* Nothing of the refused write is there, everything before it is, and the store goes on. */
+static void check_after_full(fixture *f, int64_t run, int64_t step)
+{
+	assert_true(step > 0);
+	assert_int_equal(number(f->s, "SELECT max(step) FROM metric"), step);
+	assert_int_equal(number(f->s, "SELECT step FROM run"), step);
+	assert_ok(store_ping(f->s, err));
+	int64_t again = step;
+	char stale[128];
+	publish(f->s, run, 0, again + 1, again + 1, NULL, 0, stale);
+	assert_int_equal(number(f->s, "SELECT step FROM run"), step + 1);
+}
+
+static void a_full_database_loses_nothing(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1), step = 0;
+	db *d = &f->s->writer;
+	/* Room for two rows, not for three: a third exists until the oldest is forgotten. */
+	char sql[64];
+	(void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld",
+	               (long long)number(f->s, "PRAGMA page_count") + 13);
+	assert_ok(db_exec(d->handle, sql, err));
+	tp_err e = {0};
+	assert_int_equal(fill(f->s, run, &step, &e), TP_NOSPACE);
+	assert_non_null(strstr(e.text, "database or disk is full"));
+	assert_ok(db_exec(d->handle, "PRAGMA max_page_count = 100000", err));
+	check_after_full(f, run, step);
+}
+
+static void a_full_disk_loses_nothing(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1), step = 0;
+	/* The WAL file can grow no further: the write gives EFBIG instead of ENOSPC. */
+	struct rlimit old, small = {.rlim_cur = 600 << 10};
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small.rlim_max = old.rlim_max;
+	void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	tp_err e = {0};
+	tp_status st = fill(f->s, run, &step, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	(void)signal(SIGXFSZ, handler);
+	if (st != TP_NOSPACE)
+		fail_msg("status %d: %s", (int)st, e.text);
+	check_after_full(f, run, step);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_newest_two_checkpoints_stay),
+		TEST(a_rewritten_checkpoint_replaces_its_row),
+		TEST(a_stage_without_training_moves_the_position),
+		TEST(public_checkpoints_are_listed),
+		TEST(metrics_come_back_by_key),
+		TEST(a_metric_that_is_no_number_is_refused),
+		TEST(thinning_keeps_the_peaks),
+		TEST(rounds_go_in_and_out),
+		TEST(a_round_is_all_or_nothing),
+		TEST(images_are_paged_in_every_way),
+		TEST(queries_know_what_is_not_there),
+		TEST(evaluations_update_the_run),
+		TEST(an_interrupted_run_ends_with_the_same_rows),
+		TEST(going_back_touches_one_run_only),
+		TEST(going_back_restores_the_position),
+		TEST(a_deleted_run_leaves_nothing),
+		TEST(a_full_database_loses_nothing),
+		TEST(a_full_disk_loses_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
