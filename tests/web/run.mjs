@@ -110,6 +110,7 @@ await test("the form checks while typing and marks the field", async () => {
 	await page.getByLabel("Measure on").selectOption("camvid-dusk");
 	await page.getByText("The daemon would accept this run").waitFor();
 	ok((await texts(".facts dd")).some((t) => t.includes("MiB")), "no estimate");
+	equal(await page.getByTitle("Pictures a step (1 to 64)").count(), 1, "the schema's description");
 	await page.getByLabel("Batch").fill("900");
 	await page.locator(".field.bad", { hasText: "900 is not in 1..64" }).waitFor();
 	ok(await page.getByRole("button", { name: "Start run" }).isDisabled(), "a wrong run can be started");

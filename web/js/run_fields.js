@@ -47,7 +47,7 @@ export const GROUPS = [
 		{ at: "/self_training/portion/max", label: "Portion, at most", kind: "number" },
 		{ at: "/self_training/easy_portion", label: "Easy share", kind: "number", hint: "the most confident images count as easy" },
 	] },
-	{ title: "Method details", open: false, fields: [
+	{ title: "Method details", open: false, text: "Empty means that this part of the method is off in the preset; null in the JSON turns a part off.", fields: [
 		{ at: "/self_training/regularizer/kind", label: "Regulariser", kind: ["none", "mrkld", "lrent", "mrent", "mrl2"] },
 		{ at: "/self_training/regularizer/weight", label: "Regulariser weight", kind: "number", hint: "for lrent: alpha" },
 		{ at: "/self_training/bootstrap/beta", label: "Bootstrap β", kind: "number", hint: "share of the label against the network's own belief" },
@@ -85,6 +85,15 @@ export function show_value(kind, value) {
 	if (value === undefined || value === null)
 		return "";
 	return kind === "list" && Array.isArray(value) ? value.join(", ") : String(value);
+}
+
+/* What the daemon's JSON Schema says about a key. */
+export function describe(schema, pointer) {
+	const at = pointer.split("/").slice(1).reduce((s, key) => s && s.properties && s.properties[key], schema);
+	if (!at || !at.description)
+		return null;
+	const low = at.minimum ?? (at.items && at.items.minimum), high = at.maximum ?? (at.items && at.items.maximum);
+	return at.description + (low !== undefined && high !== undefined ? ` (${low} to ${high})` : "");
 }
 
 /* The field that an error's pointer belongs to: itself or the nearest one above. */

@@ -67,6 +67,7 @@ function images(run, q) {
 
 const ROUTES = [
 	["GET /presets", () => state.PRESETS],
+	["GET /schema/run-config", () => ({ properties: { data: { properties: { batch: { description: "Pictures a step", minimum: 1, maximum: 64 } } } } })],
 	["GET /class-sets", () => ["cityscapes-19", "synthia-16", "synthia-13", "camvid-11"].map((name) => ({ name, classes: state.CLASSES }))],
 	["GET /datasets", ({ q }) => page(state.datasets, q)],
 	["POST /datasets", ({ body }) => {

@@ -1,12 +1,12 @@
 /* new_run: the form that starts a run. One configuration object is edited by the fields and by the JSON
  * text; every change is checked by the daemon itself (runs:validate). */
 
-import { post, Problem } from "../api.js";
+import { get, post, Problem } from "../api.js";
 import { datasets, presets, weights } from "../catalog.js";
 import { debounce, h, replace } from "../dom.js";
 import { bytes, duration, number } from "../format.js";
 import { go, set_query } from "../router.js";
-import { GROUPS, owner_of, parse_value, pointer_get, pointer_set, show_value } from "../run_fields.js";
+import { describe, GROUPS, owner_of, parse_value, pointer_get, pointer_set, show_value } from "../run_fields.js";
 import { code_block, empty, problem_box, select } from "../widgets.js";
 
 const REQUIRED = [["/name", "a name"], ["/source", "a source"], ["/target", "a target"]];
@@ -97,7 +97,7 @@ function preset_picker(list, chosen, on_choose) {
 }
 
 export async function new_run_page(ctx) {
-	const [sets, all_presets, all_weights] = await Promise.all([datasets(), presets(), weights()]);
+	const [sets, all_presets, all_weights, schema] = await Promise.all([datasets(), presets(), weights(), get("/schema/run-config", null, ctx.signal)]);
 	const head = h("div", { class: "head" }, h("h1", null, "New run"));
 	if (!sets.length)
 		return h("div", null, head, empty("A run needs a source and a target",
@@ -180,7 +180,11 @@ export async function new_run_page(ctx) {
 		set_query({ preset: preset.name });
 		changed();
 	}
-	const control = (field, choices) => make_control(controls, field, choices, edit);
+	const control = (field, choices) => {
+		const node = make_control(controls, field, choices, edit);
+		node.title = describe(schema, field.at) || "";
+		return node;
+	};
 	const basics = h("fieldset", null, h("legend", null, "What to adapt"), h("div", { class: "form-grid" },
 		control({ at: "/name", label: "Name", kind: "text" }),
 		control({ at: "/source", label: "Source (labelled)", kind: "text" }, [["", "choose"], ...names]),
@@ -188,7 +192,7 @@ export async function new_run_page(ctx) {
 		control({ at: "/eval", label: "Measure on", kind: "text", hint: "labelled images of the target domain; never trained on" },
 			[["", "nothing"], ...names]),
 		control({ at: "/seed", label: "Seed", kind: "int", hint: "same seed, same result, bit for bit" })));
-	const groups = GROUPS.map((g) => h("details", { open: g.open }, h("summary", null, g.title),
+	const groups = GROUPS.map((g) => h("details", { open: g.open }, h("summary", null, g.title), g.text ? h("p", { class: "muted" }, g.text) : null,
 		h("div", { class: "form-grid" }, g.fields.map((f) => control(f,
 			f.kind === "weights" ? [["", "none (random)"], ...all_weights.map((w) => [w.name, `${w.name} (${w.arch})`])] : null)))));
 

@@ -1,0 +1,232 @@
+/* The dashboard against the daemon itself: from two folders of pictures to a hard image's overlays.
+ * usage: e2e.mjs TPLDD [WEB], or with BASE_URL and TOKEN of a daemon that runs already. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nameless, open_browser, shot, until } from "./browser.mjs";
+import { encode_png } from "./mock/png.mjs";
+import { HEIGHT, photo, truth, WIDTH } from "./mock/scene.mjs";
+import { equal, finish, ok, skip_all, test } from "./tap.mjs";
+
+const SOURCES = 8, TARGETS = 20, TRAINING_MS = 240000;
+const work = mkdtempSync(join(tmpdir(), "tpldd-e2e-"));
+let daemon = null;
+
+/* images/ and labels/ as the layout "folder" wants them. */
+function make_pictures(name, first, count) {
+	const root = join(work, name);
+	mkdirSync(join(root, "images"), { recursive: true });
+	mkdirSync(join(root, "labels"));
+	for (let i = 0; i < count; i++) {
+		const file = `${name}_${String(i).padStart(3, "0")}.png`;
+		writeFileSync(join(root, "images", file), photo(first + i));
+		writeFileSync(join(root, "labels", file), encode_png("grey", WIDTH, HEIGHT, truth(first + i)));
+	}
+	return root;
+}
+
+async function start_daemon(program, web) {
+	const state_dir = join(work, "state"), config = join(work, "tpldd.conf");
+	mkdirSync(state_dir);
+	writeFileSync(config, `[server]\nlisten = 127.0.0.1:0\n[storage]\nstate_dir = ${state_dir}\nmin_free = 1M\n[trainer]\ncheckpoint_seconds = 2\n` +
+		(web ? `[paths]\nweb_dir = ${web}\n` : ""));
+	daemon = spawn(program, ["--config", config], { stdio: ["ignore", "ignore", "pipe"] });
+	let log = "";
+	daemon.stderr.on("data", (d) => { log += d; });
+	daemon.ended = new Promise((resolve) => daemon.on("exit", (code, signal) => resolve({ code, signal, log: () => log })));
+	const endpoint = join(state_dir, "endpoint");
+	await until(() => {
+		if (daemon.exitCode !== null)
+			throw new Error(`tpldd ended with ${daemon.exitCode}: ${log}`);
+		return existsSync(endpoint) && existsSync(join(state_dir, "token"));
+	}, "the daemon's endpoint", 20000);
+	return { url: readFileSync(endpoint, "utf8").trim(), token: readFileSync(join(state_dir, "token"), "utf8").trim() };
+}
+
+const [program, web] = process.argv.slice(2);
+if (!process.env.BASE_URL && (!program || !existsSync(program)))
+	skip_all(`no daemon at ${program}`);
+const browser = await open_browser();
+const server = process.env.BASE_URL ? { url: process.env.BASE_URL, token: process.env.TOKEN } : await start_daemon(program, web);
+const source = make_pictures("day", 0, SOURCES), target = make_pictures("dusk", 500, TARGETS);
+const page = await browser.page();
+page.setDefaultTimeout(30000);
+const stamp = process.env.BASE_URL ? `-${Date.now()}` : "";
+const texts = (selector) => page.locator(selector).allTextContents();
+const state_is = (state, timeout) => page.locator(`.head .state-${state}`).waitFor({ timeout });
+
+await test("the token in the fragment signs in", async () => {
+	await page.goto(`${server.url}/#token=${server.token}`);
+	await page.getByRole("heading", { name: "Runs" }).waitFor();
+	await page.locator(".status.live").waitFor();
+	if (!process.env.BASE_URL)
+		await page.getByText("No run yet").waitFor();
+	await shot(page, "e2e-first-steps");
+});
+
+await test("both data sets are registered by the form", async () => {
+	for (const [name, root] of [[`day${stamp}`, source], [`dusk${stamp}`, target]]) {
+		await page.getByRole("link", { name: "Data sets" }).click();
+		await page.getByLabel("Name", { exact: true }).fill(name);
+		await page.getByLabel("Folder on the daemon's machine").fill(root);
+		await page.getByLabel("Class set", { exact: true }).selectOption("camvid-11");
+		await page.getByRole("button", { name: "Register" }).click();
+		await page.getByRole("link", { name, exact: true }).waitFor();
+	}
+	await page.getByRole("link", { name: `dusk${stamp}`, exact: true }).click();
+	await page.getByRole("heading", { name: "11 classes" }).waitFor();
+	await until(() => page.evaluate(() => [...document.querySelectorAll(".thumb")].some((i) => i.naturalWidth > 0)), "a thumbnail");
+	await shot(page, "e2e-dataset");
+});
+
+await test("a folder that is not there is refused with its path", async () => {
+	await page.getByRole("link", { name: "Data sets" }).click();
+	await page.getByLabel("Name", { exact: true }).fill("nowhere");
+	await page.getByLabel("Folder on the daemon's machine").fill(join(work, "nowhere"));
+	await page.getByRole("button", { name: "Register" }).click();
+	await page.locator(".problem", { hasText: "nowhere" }).waitFor();
+	browser.complaints.length = 0; /* the browser itself reports the refused request */
+});
+
+await test("the form names a wrong value at its field and accepts the right one", async () => {
+	await page.getByRole("link", { name: "New run" }).click();
+	const set = (id, value) => page.locator(`#f-${id}`).fill(value);
+	await page.getByLabel("Name", { exact: true }).fill(`end to end${stamp}`);
+	await page.getByLabel("Source (labelled)").selectOption(`day${stamp}`);
+	await page.getByLabel("Target (to adapt to)").selectOption(`dusk${stamp}`);
+	await page.getByLabel("Measure on").selectOption(`dusk${stamp}`);
+	await page.getByLabel("Architecture").selectOption("deeplabv2-mobilenetv2");
+	await set("model-output_stride", "16");
+	await set("data-crop", "64, 128");
+	await set("data-batch", "900");
+	await page.locator(".field.bad", { hasText: "900" }).waitFor();
+	await set("data-batch", "2");
+	await set("source_training-steps", "80");
+	await set("self_training-phase1_rounds", "2");
+	await set("self_training-phase2_rounds", "1");
+	await set("self_training-steps_per_round", "30");
+	await page.getByText("The daemon would accept this run").waitFor();
+	ok((await texts(".facts dd")).length >= 3, "no estimate of memory, disk and steps");
+	await shot(page, "e2e-form");
+});
+
+await test("the run starts and its progress moves by itself", async () => {
+	await page.getByRole("button", { name: "Start run" }).click();
+	await page.getByRole("heading", { name: `end to end${stamp}` }).waitFor();
+	await state_is("running");
+	await page.getByText("Source model, source training, step").waitFor();
+	const sentence = () => page.locator(".sentence").textContent();
+	const first = await sentence();
+	await until(async () => (await sentence()) !== first, "progress", 30000);
+	await shot(page, "e2e-running");
+});
+
+await test("pause frees the cores, resume continues", async () => {
+	await page.getByRole("button", { name: "Pause" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+	await state_is("paused");
+	const at = await page.locator(".sentence").textContent();
+	await page.waitForTimeout(1500);
+	equal(await page.locator(".sentence").textContent(), at, "a paused run");
+	await shot(page, "e2e-paused");
+	await page.getByRole("button", { name: "Resume" }).click();
+	await state_is("running");
+});
+
+await test("the run completes, with curves, rounds, checkpoints and its history", async () => {
+	await state_is("completed", TRAINING_MS);
+	await until(async () => (await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3, "three rounds");
+	await page.reload();
+	await page.locator(".uplot").first().waitFor();
+	equal((await texts(".tile-value")).slice(0, 3).every((t) => /^\d/.test(t)), true, "mIoU before, now and best");
+	const history = (await texts("section:has(> h2:text-is('State history')) .pill")).join(" ");
+	for (const state of ["queued", "running", "paused", "completed"])
+		ok(history.includes(state), `${state} is not in the history: ${history}`);
+	equal(await page.getByRole("button", { name: "Download" }).count(), 4, "checkpoints");
+	const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).first().click()]);
+	ok(file.suggestedFilename().endsWith(".safetensors"), file.suggestedFilename());
+	await shot(page, "e2e-completed");
+});
+
+await test("classes: IoU from source to the last round, and the confusion matrix", async () => {
+	await page.getByRole("link", { name: "Classes" }).click();
+	await page.locator(".heat-table").first().waitFor();
+	equal((await texts(".heat-table >> nth=0 >> thead th")).join(), "Class,source,0,1,2", "columns");
+	await page.getByLabel("model after").selectOption("source");
+	await page.waitForFunction(() => location.hash.includes("round=source"));
+	await page.locator(".confusion").waitFor();
+	await shot(page, "e2e-classes");
+});
+
+await test("images: the hard ones, least confident first", async () => {
+	await page.getByRole("link", { name: "Images", exact: true }).click();
+	await page.getByText(`of ${TARGETS} images`).first().waitFor();
+	await page.getByRole("button", { name: "hard", exact: true }).click();
+	await page.waitForFunction(() => location.hash.includes("split=hard"));
+	await page.locator(".image-card").first().waitFor();
+	await page.locator("#f-split-hard[aria-pressed='true']").waitFor();
+	ok((await texts(".image-card .chip")).every((t) => t === "hard"), "an easy image among the hard ones");
+	const confidence = (await texts(".image-meta b")).map(Number);
+	ok(confidence.every((c, i) => i === 0 || c >= confidence[i - 1]), "not sorted by confidence");
+	await until(() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0), "a thumbnail");
+	equal(await page.locator(".split-mark").count(), 1, "the line between easy and hard");
+	await shot(page, "e2e-images-hard");
+});
+
+await test("a hard image: every layer, opacity, classes, history, next in the filter", async () => {
+	await page.locator(".image-card").first().click();
+	await page.getByText("Why hard").waitFor();
+	const sum = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+		const c = document.querySelector(".panel canvas");
+		resolve(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.reduce((a, v, i) => (a * 31 + v * (i % 7)) % 1000003, 0));
+	}))));
+	const painted = await sum();
+	await page.getByLabel("opacity").fill("0");
+	ok((await sum()) !== painted, "opacity changes nothing");
+	await page.getByLabel("opacity").fill("0.7");
+	for (const layer of ["prediction", "pseudo_confident", "pseudo_voted", "pseudo_final", "origin", "confidence"]) {
+		await page.locator(`#layer-${layer}`).click();
+		equal(await page.getByText("not kept for this round").count(), 0, `${layer} is there`);
+		await shot(page, `e2e-image-${layer}`);
+	}
+	await page.locator("#layer-prediction").click();
+	const all = await sum();
+	await page.getByLabel("all classes").click();
+	ok((await sum()) !== all, "hiding all classes changes nothing");
+	await page.getByLabel("all classes").click();
+	await page.locator(".panel canvas").hover({ position: { x: 200, y: 200 } });
+	await page.locator(".readout", { hasText: "predicted" }).waitFor();
+	equal(await page.locator("tr:has(td a):has(.chip)").count(), 3, "rounds in the history");
+	const name = await page.locator("h1").textContent();
+	await page.locator("h1").click();
+	await page.keyboard.press("ArrowRight");
+	await page.waitForFunction((n) => document.querySelector("h1").textContent !== n, name);
+	equal(await page.locator(".head .chip").textContent(), "hard", "verdict of the next one");
+	await page.getByRole("button", { name: "all layers" }).click();
+	equal(await page.locator(".panel canvas").count(), 7, "panels");
+	equal((await nameless(page)).join("\n"), "", "controls without a name");
+	await shot(page, "e2e-image-all");
+});
+
+await test("the table of runs shows the result", async () => {
+	await page.getByRole("link", { name: "Runs", exact: true }).first().click();
+	await page.locator("tr", { hasText: `end to end${stamp}` }).locator(".state-completed").waitFor();
+	await shot(page, "e2e-runs");
+});
+
+await test("no console errors, exceptions or policy violations", async () => {
+	equal(browser.complaints.join("\n"), "", "complaints");
+});
+
+await browser.close();
+if (daemon)
+	await test("the daemon stops in order", async () => {
+		daemon.kill("SIGTERM");
+		const timer = setTimeout(() => daemon.kill("SIGKILL"), 20000);
+		const end = await daemon.ended;
+		clearTimeout(timer);
+		equal(`${end.code} ${end.signal}`, "0 null", `exit status; its log ends: ${end.log().slice(-800)}`);
+	});
+rmSync(work, { recursive: true, force: true });
+process.exitCode = finish();
