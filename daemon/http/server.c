@@ -165,7 +165,7 @@ static tp_status start_mhd(http_server *s, int listen_fd, tp_err *err)
 	        MHD_OPTION_URI_LOG_CALLBACK, connection_request_line, s,
 	        MHD_OPTION_UNESCAPE_CALLBACK, connection_keep_escapes, s,
 	        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s, MHD_OPTION_NOTIFY_COMPLETED,
-	        connection_completed, s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	        connection_completed, s, MHD_OPTION_END);
 	if (s->mhd == NULL) {
 		(void)close(listen_fd);
 		return tp_fail(err, TP_IO, errno, "cannot start the HTTP server");
