@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -39,8 +40,15 @@ bool job_stopped(const job *j) { return atomic_load(j->stop) != 0; }
 
 void job_event(job *j, const char *type, const char *data)
 {
-	(void)!store_event_add(j->store, j->run, type, data, NULL, NULL);
+	int64_t id;
+	(void)!store_event_add(j->store, j->run, type, data, &id, NULL);
 	j->notify(j->notify_arg);
+}
+
+int64_t job_file_bytes(const job *j, const char *file)
+{
+	struct stat s;
+	return fstatat(j->state_dirfd, file, &s, 0) == 0 ? (int64_t)s.st_size : 0;
 }
 
 tp_status job_check_space(const job *j, tp_err *err)
@@ -99,6 +107,7 @@ tp_status job_save(job *j, size_t at, size_t step, bool checkpoint, tp_err *err)
 		row.step = job_global_step(j, at) + (int64_t)step;
 		row.phase = (char *)phase_name(j->setup.stages[at].phase);
 		row.file = file;
+		row.bytes = job_file_bytes(j, file);
 		row.sha256 = sha;
 		p.checkpoint = &row;
 	}

@@ -90,6 +90,8 @@ bool job_stopped(const job *j);
 void job_metric(job *j, const char *key, int64_t step, double value);
 /* Writes metrics and position; with `checkpoint` also the training state, durably first. */
 tp_status job_save(job *j, size_t at, size_t step, bool checkpoint, tp_err *err) TP_MUST_CHECK;
+/* Size of a file of the state directory, 0 when it cannot be told. */
+int64_t job_file_bytes(const job *j, const char *file);
 /* TP_NOSPACE when less than the configured minimum is free. */
 tp_status job_check_space(const job *j, tp_err *err) TP_MUST_CHECK;
 /* Adds an event and wakes the listeners; a failure to do so is not the run's. */

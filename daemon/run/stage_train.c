@@ -197,8 +197,10 @@ static tp_status publish(job *j, tp_err *err)
 	                      .step = job_global_step(j, j->at) + (int64_t)j->state.step,
 	                      .phase = (char *)phase_name(s->phase),
 	                      .file = file,
+	                      .bytes = job_file_bytes(j, file),
 	                      .sha256 = sha};
-	return store_checkpoint_add(j->store, &row, NULL, err);
+	int64_t id;
+	return store_checkpoint_add(j->store, &row, &id, err);
 }
 
 /* A run without initial weights measures its batch norms on the samples of its first steps. */
