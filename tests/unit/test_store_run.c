@@ -619,6 +619,12 @@ static void going_back_restores_the_position(void **state)
 	assert_ok(store_run_rewind(f->s, run, 3, 10, err));
 	assert_int_equal(number(f->s, "SELECT step FROM run"), 0);
 	assert_int_equal(number(f->s, "SELECT stage FROM run"), 3);
+	/* The same global step at the start of a later stage is beyond the end of this one. */
+	publish(f->s, run, 3, 10, 20, NULL, 0, stale);
+	publish(f->s, run, 4, 0, 20, NULL, 0, stale);
+	assert_ok(store_run_rewind(f->s, run, 3, 20, err));
+	assert_int_equal(number(f->s, "SELECT max(stage) FROM checkpoint"), 3);
+	assert_int_equal(number(f->s, "SELECT step FROM run"), 10);
 }
 
 static void a_deleted_run_leaves_nothing(void **state)
