@@ -49,7 +49,7 @@ static const struct {
          "class_confidence:[num?]}"},
 	{"Checkpoint",
          "{id:int run:int round:int? phase:str step:int sha256:str bytes:int created:time}"},
-	{"Event", "{id:int run:int? time:time type:str}"},
+	{"Event", "{id:int run:int? time:time type:str ...}"},
 	{"Problem",
          "{type:str title:str status:int detail:str instance?:str errors?:[FieldError] state?:State "
          "allowed_actions?:[str]}"},
@@ -73,7 +73,13 @@ static size_t word_length(const char *p)
 static json_t *parse_object(parser *s)
 {
 	json_t *properties = json_object(), *required = json_array();
+	bool more = false;
 	while (!s->bad && *s->p != '}') {
+		if (strncmp(s->p, "...}", 4) == 0) {
+			s->p += 3;
+			more = true;
+			break;
+		}
 		size_t n = word_length(s->p);
 		json_t *name = json_stringn(s->p, n);
 		s->p += n;
@@ -90,8 +96,11 @@ static json_t *parse_object(parser *s)
 		json_decref(name);
 	}
 	s->p += *s->p == '}';
-	return json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required",
-	                 required);
+	json_t *o = json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required",
+	                      required);
+	if (more)
+		(void)json_object_set_new(o, "additionalProperties", json_true());
+	return o;
 }
 
 static json_t *parse_word(parser *s)

@@ -4,6 +4,7 @@
  *   easy|hard                       one of these strings
  *   Run                             a shape of the table below
  *   [T]  {name:T other?:T}          array, object; `?` after a name: may be absent
+ *   {name:T ...}                    further keys may appear
  *   T?                              may be null */
 #ifndef TPLDD_HTTP_SCHEMAS_H
 #define TPLDD_HTTP_SCHEMAS_H

@@ -1,0 +1,510 @@
+#!/usr/bin/env python3
+"""The endpoints of contract.md section 4 over a seeded server: field names, paging, negotiation, errors,
+events; and the OpenAPI description against what the server does."""
+import csv
+import hashlib
+import http.client
+import io
+import json
+import os
+import socket
+import struct
+import sys
+import time
+
+import server
+
+V1 = "/api/v1"
+
+
+def has(obj, *names):
+    missing = [n for n in names if n not in obj]
+    assert not missing, "missing %s in %s" % (missing, json.dumps(obj)[:400])
+
+
+def no_nan(data):
+    json.loads(data, parse_constant=lambda c: (_ for _ in ()).throw(AssertionError("found " + c)))
+
+
+def dashboard(s):
+    status, h, data = s.request("GET", "/", token=False)
+    assert status == 200 and h["Content-Type"].startswith("text/html"), (status, h)
+    assert "default-src 'none'" in h["Content-Security-Policy"]
+    etag = h["ETag"]
+    status, h, again = s.request("GET", "/index.html", token=False, headers={"If-None-Match": etag})
+    assert status == 304 and again == b"" and h["ETag"] == etag
+    status, h, empty = s.request("HEAD", "/", token=False)
+    assert status == 200 and empty == b"" and int(h["Content-Length"]) == len(data)
+    assert s.request("POST", "/", body=b"x", token=False)[0] == 405
+
+
+def health(s):
+    assert s.json("GET", "/healthz", token=False)["status"] == "ok"
+    ready = s.json("GET", "/readyz", token=False)
+    assert ready["ready"] is True and all(ready["checks"].values())
+
+
+def token_file(s):
+    path = os.path.join(s.state, "token")
+    assert os.stat(path).st_mode & 0o777 == 0o600 and len(s.token) == 64
+
+
+def problem_shape(s):
+    status, h, data = s.request("GET", V1 + "/runs/999")
+    p = json.loads(data)
+    has(p, "type", "title", "status", "detail", "instance")
+    assert status == p["status"] == 404 and p["type"].startswith("urn:tpld:problem:")
+    assert p["instance"].endswith(h["X-Request-Id"])
+    assert h["Cache-Control"] == "no-store" and h["Content-Type"] == "application/problem+json"
+    status, h, data = s.request("GET", V1 + "/runs", token=False)
+    assert status == 401 and h["WWW-Authenticate"].startswith("Bearer")
+    status, h, data = s.request("DELETE", V1 + "/runs")
+    assert status == 405 and h["Allow"] == "GET, HEAD, POST"
+    status, h, data = s.request("GET", "/healthz", headers={"Host": "rebound.example"})
+    assert status == 421 and b"allowed_hosts" in data
+
+
+def datasets(s):
+    page = s.json("GET", V1 + "/datasets")
+    assert [d["name"] for d in page["items"]] == ["synth", "real"] and page["next_cursor"] is None
+    d = s.json("GET", V1 + "/datasets/1")
+    has(d, "id", "name", "layout", "images", "labelled", "classes", "root", "class_set")
+    assert d["images"] == d["labelled"] == 60 and len(d["classes"]) == 19
+    has(d["classes"][0], "id", "name", "color")
+    first = s.json("GET", V1 + "/datasets?limit=1")
+    assert first["next_cursor"] is not None
+    second = s.json("GET", V1 + "/datasets?limit=1&cursor=" + first["next_cursor"])
+    assert second["items"][0]["name"] == "real"
+    images = s.json("GET", V1 + "/datasets/1/images?limit=25")
+    names = [i["name"] for i in images["items"]]
+    while images["next_cursor"]:
+        images = s.json("GET", V1 + "/datasets/1/images?limit=25&cursor=" + images["next_cursor"])
+        names += [i["name"] for i in images["items"]]
+    assert len(names) == images["total"] == 60 and names == sorted(set(names))
+    png = s.request("GET", V1 + "/datasets/1/images/0/thumb.png")
+    assert png[0] == 200 and png[2][:4] == b"\x89PNG", png[0]
+    assert s.request("GET", V1 + "/datasets/1/images/0/image.png")[2][:4] == b"\x89PNG"
+    s.json("GET", V1 + "/datasets/1/images/60/thumb.png", want=404)
+    s.json("GET", V1 + "/datasets/9", want=404)
+
+
+def dataset_lifecycle(s):
+    body = {"name": "more", "layout": "folder", "root": os.path.join(s.state, "data", "real"), "include": "scene_00*"}
+    status, h, data = s.request("POST", V1 + "/datasets", body)
+    assert status == 201, data
+    d = json.loads(data)
+    assert h["Location"] == V1 + "/datasets/%d" % d["id"] and d["images"] == 10, d
+    p = s.json("POST", V1 + "/datasets", body, want=409)
+    assert "more" in p["detail"]
+    p = s.json("POST", V1 + "/datasets", dict(body, name="x", colour=1), want=422)
+    assert p["errors"][0]["pointer"] == "/colour", p
+    p = s.json("POST", V1 + "/datasets", dict(body, name="x", root="/no/such/folder"), want=422)
+    assert "/no/such/folder" in p["detail"], p
+    assert s.request("DELETE", V1 + "/datasets/%d" % d["id"])[0] == 204
+    s.json("GET", V1 + "/datasets/%d" % d["id"], want=404)
+    s.json("DELETE", V1 + "/datasets/1", want=409)  # a run names it
+
+
+def catalogues(s):
+    sets = s.json("GET", V1 + "/class-sets")["items"]
+    assert {"cityscapes-19", "synthia-16", "synthia-13", "camvid-11"} <= {c["name"] for c in sets}
+    for c in sets:
+        assert len(c["classes"]) == int(c["name"].rsplit("-", 1)[1])
+    presets = s.json("GET", V1 + "/presets")["items"]
+    assert [p["name"] for p in presets] == ["source-only", "cbst", "crst-mrkld", "crst-lrent", "tpld-phase1", "tpld"]
+    for p in presets:
+        has(p["config"], "model", "data", "source_training", "self_training", "evaluation")
+    about = s.json("GET", V1 + "/server")
+    has(about, "version", "threads", "memory", "disk", "uptime_seconds", "limits")
+    assert s.json("GET", V1 + "/schema/run-config")["properties"]["source"]
+
+
+def runs(s):
+    page = s.json("GET", V1 + "/runs")
+    has(page, "items", "next_cursor")
+    r = s.json("GET", V1 + "/runs/1")
+    has(r, "id", "name", "state", "phase", "round", "rounds_total", "step", "steps_total", "progress", "eta_seconds",
+        "config", "error", "miou", "created", "updated", "preset", "seed", "source", "target", "eval", "state_history",
+        "allowed_actions")
+    has(r["miou"], "source_only", "current", "best")
+    assert r["state"] == "completed" and r["error"] is None and r["round"] is None and r["allowed_actions"] == []
+    assert [h["to"] for h in r["state_history"]][-1] == "completed"
+    assert s.json("GET", V1 + "/runs?state=paused")["items"] == []
+    no_nan(s.request("GET", V1 + "/runs/1")[2])
+
+
+def minimal(name="plain", **more):
+    return dict({"name": name, "preset": "tpld", "source": "synth", "target": "real"}, **more)
+
+
+def run_lifecycle(s):
+    status, h, data = s.request("POST", V1 + "/runs", minimal())
+    assert status == 201, data
+    r = json.loads(data)
+    where = V1 + "/runs/%d" % r["id"]
+    assert h["Location"] == where and r["state"] == "queued" and r["preset"] == "tpld"
+    assert r["config"]["self_training"]["voting"]["window"] == 5
+    p = s.json("DELETE", where, want=409)
+    assert p["state"] == "queued" and p["allowed_actions"] == ["pause", "cancel"], p
+    assert s.json("POST", where + "/pause", want=202)["state"] == "paused"
+    assert s.json("POST", where + "/pause", {}, want=202)["state"] == "paused"
+    s.json("POST", where + "/pause", {"force": True}, want=422)
+    assert s.json("POST", where + "/resume", want=202)["state"] == "queued"
+    assert s.json("POST", where + "/cancel", want=202)["state"] == "cancelled"
+    p = s.json("POST", where + "/resume", want=409)
+    assert p["state"] == "cancelled" and p["allowed_actions"] == [], p
+    assert s.request("DELETE", where)[0] == 204
+    s.json("GET", where, want=404)
+    s.json("POST", where + "/pause", want=404)
+
+
+def run_errors(s):
+    bad = minimal(seed="x", self_training={"voting": {"windw": 3}})
+    p = s.json("POST", V1 + "/runs", bad, want=422)
+    pointers = {e["pointer"] for e in p["errors"]}
+    assert {"/seed", "/self_training/voting/windw"} <= pointers, p
+    v = s.json("POST", V1 + "/runs:validate", bad)
+    assert v["ok"] is False and {e["pointer"] for e in v["errors"]} == pointers and v["estimate"] is None
+    p = s.json("POST", V1 + "/runs", minimal(source="nowhere"), want=422)
+    assert p["errors"][0]["pointer"] == "/source" and "nowhere" in p["errors"][0]["detail"]
+    v = s.json("POST", V1 + "/runs:validate", minimal())
+    has(v["estimate"], "memory_bytes", "disk_bytes", "steps_total")
+    assert v["ok"] is True and v["errors"] == []
+    assert len(s.json("GET", V1 + "/runs")["items"]) == 1
+
+
+def runs_paging(s):
+    ids = [s.json("POST", V1 + "/runs", minimal("p%d" % i), want=201)["id"] for i in range(7)]
+    seen, cursor = [], None
+    for _ in range(10):
+        page = s.json("GET", V1 + "/runs?limit=3" + ("&cursor=" + cursor if cursor else ""))
+        seen += [r["id"] for r in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(ids + [1], reverse=True), seen
+    for i in ids:
+        s.json("POST", V1 + "/runs/%d/cancel" % i, want=202)
+        assert s.request("DELETE", V1 + "/runs/%d" % i)[0] == 204
+
+
+def metrics(s):
+    m = s.json("GET", V1 + "/runs/1/metrics")
+    assert sorted(x["key"] for x in m["series"]) == ["loss", "lr"]
+    m = s.json("GET", V1 + "/runs/1/metrics?keys=loss&from_step=50&max_points=10")
+    points = m["series"][0]["points"]
+    assert 2 <= len(points) <= 10 and points[0][0] >= 50 and len(points[0]) == 2
+    s.json("GET", V1 + "/runs/99/metrics", want=404)
+
+
+def iou(s):
+    j = s.json("GET", V1 + "/runs/1/iou")
+    assert len(j["classes"]) == 19 and len(j["points"]) == 3
+    has(j["points"][0], "step", "round", "phase", "miou", "iou")
+    assert j["points"][0]["round"] is None and j["points"][1]["round"] == 0
+    assert j["points"][0]["iou"][3] is None and len(j["points"][0]["iou"]) == 19
+    status, h, data = s.request("GET", V1 + "/runs/1/iou", headers={"Accept": "text/csv"})
+    rows = list(csv.reader(io.StringIO(data.decode())))
+    assert h["Content-Type"].startswith("text/csv") and rows[0][:4] == ["step", "round", "phase", "miou"]
+    assert rows[0][4:] == j["classes"] and len(rows) == 4 and rows[1][7] == "" and rows[1][1] == ""
+    s.json("GET", V1 + "/runs/1/iou", headers={"Accept": "image/png"}, want=406)
+    for accept in ("*/*", "application/*", "text/csv;q=0.5, application/json", "text/html, */*;q=0.1"):
+        kind = s.request("GET", V1 + "/runs/1/iou", headers={"Accept": accept})[1]["Content-Type"]
+        assert kind == "application/json", (accept, kind)
+
+
+def confusion(s):
+    c = s.json("GET", V1 + "/runs/1/confusion")
+    has(c, "classes", "matrix")
+    assert c["round"] == 1 and c["matrix"] == [[5, 1], [2, 7]]
+    assert s.json("GET", V1 + "/runs/1/confusion?round=0")["round"] == 0
+    assert s.json("GET", V1 + "/runs/1/confusion?round=source")["round"] is None
+    s.json("GET", V1 + "/runs/1/confusion?round=7", want=404)
+    s.json("GET", V1 + "/runs/1/confusion?round=x", want=400)
+
+
+def rounds(s):
+    r = s.json("GET", V1 + "/runs/1/rounds")
+    assert [x["round"] for x in r] == [0, 1]
+    has(r[0], "round", "phase", "portion", "thresholds", "coverage", "easy", "hard", "pseudo_accuracy")
+    has(r[0]["coverage"], "confident", "voted", "soft", "ignored")
+    assert r[0]["thresholds"][2] is None and r[0]["easy"] + r[0]["hard"] == 60
+
+
+def all_images(s, query):
+    items, cursor, pages = [], None, 0
+    while True:
+        page = s.json("GET", V1 + "/runs/1/images?limit=7&%s%s" % (query, "&cursor=" + cursor if cursor else ""))
+        items += page["items"]
+        cursor = page["next_cursor"]
+        pages += 1
+        assert pages < 20
+        if cursor is None:
+            return items, page["total"]
+
+
+def images(s):
+    for query, count in (("round=0", 60), ("round=0&split=easy", 18), ("round=1&split=hard", 42), ("", 60)):
+        for sort, key in (("confidence", lambda i: i["confidence"]), ("-confidence", lambda i: -i["confidence"]),
+                          ("name", lambda i: i["name"])):
+            items, total = all_images(s, query + "&sort=" + sort)
+            keys = [key(i) for i in items]
+            assert len(items) == total == count and len({i["id"] for i in items}) == count, (query, sort, len(items))
+            assert keys == sorted(keys), (query, sort)
+    i = items[0]
+    has(i, "id", "name", "confidence", "split", "rank", "coverage", "class_confidence")
+    assert i["round"] == 1  # the newest when no round is named
+    page = s.json("GET", V1 + "/runs/1/images?limit=7&sort=name")
+    s.json("GET", V1 + "/runs/1/images?limit=7&sort=confidence&cursor=" + page["next_cursor"], want=400)
+    s.json("GET", V1 + "/runs/1/images?limit=7&sort=name&round=0&cursor=" + page["next_cursor"], want=400)
+    one = s.json("GET", V1 + "/runs/1/images/5")
+    assert one["id"] == 5 and [h["round"] for h in one["history"]] == [0, 1]
+    has(one["history"][0], "confidence", "split", "coverage", "round")
+    s.json("GET", V1 + "/runs/1/images/60", want=404)
+
+
+def pictures(s):
+    for layer in ("image", "prediction", "pseudo_confident", "pseudo_voted", "pseudo_final", "origin", "confidence"):
+        path = V1 + "/runs/1/rounds/0/images/3/%s.png" % layer
+        status, h, data = s.request("GET", path)
+        assert status == 200 and h["Content-Type"] == "image/png" and data[:4] == b"\x89PNG", (layer, status)
+        if layer != "image":
+            again = s.request("GET", path, headers={"If-None-Match": h["ETag"]})
+            assert again[0] == 304 and again[2] == b""
+    assert s.request("GET", V1 + "/runs/1/images/3/thumb.png")[2][:4] == b"\x89PNG"
+    s.json("GET", V1 + "/runs/1/rounds/0/images/3/secret.png", want=404)
+    s.json("GET", V1 + "/runs/1/rounds/0/images/30/prediction.png", want=404)
+    s.json("GET", V1 + "/runs/1/rounds/9/images/3/prediction.png", want=404)
+    s.json("GET", V1 + "/runs/2/rounds/0/images/3/prediction.png", want=404)
+    status, h, data = s.request("GET", V1 + "/runs/1/rounds/0/images/3/probabilities.npy")
+    assert status == 200 and h["Content-Type"] == "application/x-npy" and data[:6] == b"\x93NUMPY"
+
+
+def checkpoints(s):
+    page = s.json("GET", V1 + "/runs/1/checkpoints")
+    c = page["items"][0]
+    has(c, "id", "run", "round", "step", "sha256", "bytes")
+    assert c["round"] is None and s.json("GET", V1 + "/checkpoints/%d" % c["id"]) == c
+    path = V1 + "/checkpoints/%d/file" % c["id"]
+    status, h, data = s.request("GET", path)
+    assert status == 200 and len(data) == c["bytes"] and hashlib.sha256(data).hexdigest() == c["sha256"]
+    assert h["ETag"] == '"%s"' % c["sha256"] and "attachment" in h["Content-Disposition"]
+    for spec, want in (("bytes=0-9", data[:10]), ("bytes=990-", data[990:]), ("bytes=-5", data[-5:]),
+                       ("bytes=990-5000", data[990:])):
+        status, h, part = s.request("GET", path, headers={"Range": spec})
+        assert status == 206 and part == want, (spec, status)
+    assert s.request("GET", path, headers={"Range": "bytes=1000-"})[0] == 416
+    for spec in ("bytes=5-2", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6"):
+        assert s.request("GET", path, headers={"Range": spec})[0] == 200, spec
+    assert s.request("HEAD", path)[2] == b""
+    s.json("GET", V1 + "/checkpoints/99/file", want=404)
+
+
+def inference(s):
+    path = V1 + "/checkpoints/1/infer"
+    png = {"Content-Type": "image/png"}
+    status, h, data = s.request("POST", path, b"picture", dict(png))
+    assert status == 200 and h["Content-Type"] == "image/png", data
+    status, h, data = s.request("POST", path, b"picture", dict(png, Accept="application/x-npy"))
+    assert status == 200 and h["Content-Type"] == "application/x-npy" and data[:6] == b"\x93NUMPY"
+    s.json("POST", path, b"picture", headers=dict(png, Accept="text/html"), want=406)
+    s.json("POST", path, b"x", headers={"Content-Type": "image/gif"}, want=415)
+    p = s.json("POST", path, b"BAD", headers=png, want=422)
+    assert "PNG" in p["detail"]
+    s.json("POST", V1 + "/checkpoints/99/infer", b"x", headers=png, want=404)
+    s.json("POST", V1 + "/weights/99/infer", b"x", headers=png, want=404)
+
+
+def safetensors(tensors):
+    header, blob = {}, b""
+    for name, (shape, values) in tensors.items():
+        data = struct.pack("<%df" % len(values), *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(blob), len(blob) + len(data)]}
+        blob += data
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    return struct.pack("<Q", len(head)) + head + blob
+
+
+def weights(s):
+    assert s.json("GET", V1 + "/weights")["items"] == []
+    octets = {"Content-Type": "application/octet-stream"}
+    good = V1 + "/weights?name=w&arch=deeplabv2-mobilenetv2"
+    small = safetensors({"features.0.0.weight": ([1], [1.0])})
+    p = s.json("POST", good, small, headers=octets, want=422)
+    assert p["detail"], p
+    s.json("POST", good, b"no safetensors at all", headers=octets, want=422)
+    s.json("POST", V1 + "/weights?arch=deeplabv2-vgg16", small, headers=octets, want=400)
+    s.json("POST", V1 + "/weights?name=w&arch=resnet", small, headers=octets, want=400)
+    s.json("POST", good + "&aspp_dilations=6,,12", small, headers=octets, want=400)
+    s.json("POST", good, small, headers={"Content-Type": "application/json"}, want=415)
+    assert os.listdir(os.path.join(s.state, "tmp")) == []
+    s.json("GET", V1 + "/weights/1", want=404)
+
+
+def read_events(s, query="", headers=None, want=3, timeout=10, kinds=None):
+    """Reads a stream until `want` events (of `kinds`) came: [(id, type, data)]."""
+    c = http.client.HTTPConnection(s.host, s.port, timeout=timeout)
+    c.request("GET", V1 + "/events" + query, headers=dict({"Authorization": "Bearer " + s.token,
+                                                           "Accept": "text/event-stream"}, **(headers or {})))
+    r = c.getresponse()
+    assert r.status == 200 and r.headers["Content-Type"] == "text/event-stream", r.status
+    events, fields, end = [], {}, time.time() + timeout
+    try:
+        while len(events) < want and time.time() < end:
+            line = r.fp.readline()
+            if not line:
+                break
+            # Chunk sizes stand on lines of their own; event lines hold a colon.
+            text = line.decode().rstrip("\r\n")
+            if text == "" and "data" in fields:
+                if kinds is None or fields.get("event") in kinds:
+                    events.append((fields.get("id"), fields.get("event"), json.loads(fields["data"])))
+                fields = {}
+            elif ": " in text and not text.startswith(":"):
+                k, v = text.split(": ", 1)
+                fields[k] = v
+    except socket.timeout:
+        pass
+    finally:
+        c.close()
+    return events
+
+
+def events_replay(s):
+    stored = s.json("GET", V1 + "/events?limit=500", headers={"Accept": "application/json"})["items"]
+    states = [e for e in stored if e["type"] == "run.state" and e["run"] == 1]
+    assert len(states) >= 4 and all("time" in e and "id" in e for e in stored)
+    first = stored[0]["id"]
+    got = read_events(s, "?after=0&run=1", want=len(states))
+    assert [int(e[0]) for e in got] == [e["id"] for e in states], got
+    assert all(e[2]["run"] == 1 for e in got)
+    got = read_events(s, headers={"Last-Event-ID": str(first)}, want=2)
+    assert int(got[0][0]) == stored[1]["id"]
+    reset = read_events(s, "?after=999999999", want=1)
+    assert reset[0][1] == "reset", reset
+    s.json("GET", V1 + "/events?after=x", want=400)
+    s.json("GET", V1 + "/events?run=999", want=404)
+    assert s.request("HEAD", V1 + "/events")[2] == b""
+
+
+def events_live(s):
+    run = s.json("POST", V1 + "/runs", minimal("live"), want=201)
+    progress = read_events(s, "?run=%d" % run["id"], want=3, kinds={"run.progress"}, timeout=5)
+    assert len(progress) == 3 and all(e[0] is None for e in progress), progress
+    has(progress[0][2], "run", "state", "phase", "step", "steps_total", "progress", "eta_seconds", "loss")
+    text = s.request("GET", "/metrics")[2].decode()
+    assert 'tpld_runs{state="running"} 1' in text and 'tpld_run_loss{run="%d"} 0.75' % run["id"] in text
+    s.json("POST", V1 + "/runs/%d/pause" % run["id"], want=202)
+
+
+def events_while_streaming(s):
+    import threading
+    got = []
+    t = threading.Thread(target=lambda: got.extend(read_events(s, want=1, kinds={"run.state"}, timeout=8)))
+    t.start()
+    time.sleep(0.5)
+    r = s.json("POST", V1 + "/runs", minimal("seen"), want=201)
+    t.join()
+    assert got and got[0][2]["run"] == r["id"] and int(got[0][0]) > 0, got
+
+
+def prometheus(s):
+    assert s.request("GET", "/metrics", token=False)[0] == 401
+    status, h, data = s.request("GET", "/metrics")
+    text = data.decode()
+    assert status == 200 and h["Content-Type"].startswith("text/plain; version=0.0.4")
+    for name in ("tpld_build_info", "tpld_runs", "tpld_http_requests_total", "tpld_uptime_seconds", "tpld_disk_free_bytes"):
+        assert "# TYPE " + name in text, name
+    assert 'route="/api/v1/runs/{id}",code="404"' in text
+    for line in text.splitlines():
+        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) >= 0, line
+
+
+def resolve(doc, schema):
+    return doc["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
+
+
+def conforms(doc, schema, value, at):
+    """The subset of JSON Schema that our descriptions use."""
+    schema = resolve(doc, schema)
+    if "anyOf" in schema:
+        for choice in schema["anyOf"]:
+            try:
+                conforms(doc, choice, value, at)
+                return
+            except AssertionError:
+                pass
+        raise AssertionError("%s: %r fits none of %s" % (at, value, schema))
+    if "enum" in schema:
+        assert value in schema["enum"], "%s: %r" % (at, value)
+    kind = schema.get("type")
+    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
+             "null": type(None)}
+    if kind:
+        assert isinstance(value, types[kind]) and not (kind in ("integer", "number") and isinstance(value, bool)), \
+            "%s: %r is no %s" % (at, value, kind)
+    if kind == "object" and "properties" in schema:
+        for name in schema.get("required", []):
+            assert name in value, "%s: %s is missing" % (at, name)
+        for name, v in value.items():
+            if name not in schema["properties"] and schema.get("additionalProperties", False):
+                continue
+            assert name in schema["properties"], "%s: %s is not described" % (at, name)
+            conforms(doc, schema["properties"][name], v, at + "/" + name)
+    if kind == "array":
+        for i, v in enumerate(value):
+            conforms(doc, schema["items"], v, "%s/%d" % (at, i))
+
+
+def openapi_is_sound(s):
+    doc = s.json("GET", V1 + "/openapi.json")
+    assert doc["openapi"] == "3.1.0"
+    text = json.dumps(doc)
+    for ref in set(x.split('"')[0] for x in text.split('"$ref": "#/components/schemas/')[1:]):
+        assert ref in doc["components"]["schemas"], ref
+    for name, schema in doc["components"]["schemas"].items():
+        assert schema, "shape %s is empty: a mistake in its notation" % name
+    for path, item in doc["paths"].items():
+        for method, op in item.items():
+            names = {p["name"] for p in op["parameters"] if p["in"] == "path"}
+            assert names == {x.split("}")[0] for x in path.split("{")[1:]}, path
+            for p in op["parameters"]:
+                assert p["schema"], (path, p)
+
+
+def openapi_tells_the_truth(s):
+    """Every described operation exists, wants a token unless it says otherwise, and every JSON answer to
+    GET has the described shape, no key more or less."""
+    doc = s.json("GET", V1 + "/openapi.json")
+    values = {"id": "1", "image": "3", "index": "3", "round": "0", "layer": "prediction"}
+    walked = 0
+    for path, item in doc["paths"].items():
+        url = path
+        for name, value in values.items():
+            url = url.replace("{%s}" % name, value)
+        for method, op in item.items():
+            status = s.request(method.upper(), url, token=False, headers={"Content-Length": "0"} if method == "post" else {})[0]
+            public = op.get("security") == []
+            # Wrong tokens are slowed down after ten a second.
+            assert (status not in (401, 429)) if public else (status in (401, 429)), (method, path, status)
+            if method != "get" or url.startswith(V1 + "/weights/"):
+                continue
+            code, answer = next(iter(op["responses"].items()))
+            content = answer["content"].get("application/json")
+            headers = {"Accept": "application/json"} if content else {"Accept": next(iter(answer["content"]))}
+            status, h, data = s.request("GET", url, headers=headers)
+            assert status == int(code), (path, status, data[:200])
+            if content and content["schema"]:
+                conforms(doc, content["schema"], json.loads(data), path)
+                walked += 1
+    assert walked >= 18, walked
+    # And an undescribed path does not exist.
+    s.json("GET", V1 + "/secrets", want=404)
+
+
+if __name__ == "__main__":
+    sys.exit(server.run([dashboard, health, token_file, problem_shape, datasets, dataset_lifecycle, catalogues, runs,
+                         run_lifecycle, run_errors, runs_paging, metrics, iou, confusion, rounds, images, pictures,
+                         checkpoints, inference, weights, events_replay, events_live, events_while_streaming, prometheus,
+                         openapi_is_sound, openapi_tells_the_truth]))
