@@ -265,8 +265,20 @@ static tp_status supervised(stepper *s, const sample *samples, step_result *res,
 }
 
 
+/* Adds the discriminator's gradients for the map in its input; each domain counts half (ADVENT). */
+static tp_status learn_domain(stepper *s, float label, double *ret_loss, tp_err *err)
+{
+	const float *verdict;
+	size_t n = exec_sizes(s->disc)->out_h * exec_sizes(s->disc)->out_w;
+	tp_status st = exec_forward(s->disc, &verdict, err);
+	if (st != TP_OK)
+		return st;
+	*ret_loss = bce_logits(verdict, n, label, 0.5f, s->disc_dout);
+	return exec_backward(s->disc, s->disc_dout, s->disc_grads, NULL, err);
+}
+
 /* The hard sample: its self-information should look easy to the discriminator; then the
- * discriminator's own gradients for hard = 0 and easy = 1, each domain halved (ADVENT). */
+ * discriminator's own gradients for hard = 0 and easy = 1. */
 static tp_status adversarial(stepper *s, const sample *hard, step_result *res, tp_err *err)
 {
 	pool *pool = s->spec.pool;
@@ -291,17 +303,13 @@ static tp_status adversarial(stepper *s, const sample *hard, step_result *res, t
 	if (st != TP_OK)
 		return st;
 
-	/* The discriminator has not changed since its pass over the hard map: use that pass again. */
-	double on_hard = bce_logits(verdict, n, HARD, 0.5f, s->disc_dout);
-	st = exec_backward(s->disc, s->disc_dout, s->disc_grads, NULL, err);
-	if (st != TP_OK)
-		return st;
-	memcpy(exec_input(s->disc), s->easy_info, s->pixels * k * sizeof(float));
-	st = exec_forward(s->disc, &verdict, err);
-	if (st != TP_OK)
-		return st;
-	double on_easy = bce_logits(verdict, n, EASY, 0.5f, s->disc_dout);
-	st = exec_backward(s->disc, s->disc_dout, s->disc_grads, NULL, err);
+	double on_hard = 0, on_easy = 0;
+	selfinfo_forward(s->prob, k, s->pixels, exec_input(s->disc), pool);
+	st = learn_domain(s, HARD, &on_hard, err);
+	if (st == TP_OK) {
+		memcpy(exec_input(s->disc), s->easy_info, s->pixels * k * sizeof(float));
+		st = learn_domain(s, EASY, &on_easy, err);
+	}
 	res->adversarial = fooled;
 	res->discriminator = 0.5 * (on_hard + on_easy);
 	return st;
