@@ -118,6 +118,42 @@ static void flipped_bits_are_survived(void **state)
 	}
 }
 
+/* Whole files that hold no picture, or far too many scans of one. */
+static void hollow_files_are_refused(void **state)
+{
+	image img = {0};
+	const uint8_t empty[] = {0xff, 0xd8, 0xff, 0xd9};
+	assert_fails(image_decode(empty, sizeof empty, "x.jpg", &img, err), TP_CORRUPT,
+	             "x.jpg is damaged");
+	blob b = make_kind(1), many = {0};
+	size_t scan = 2; /* offset of the first scan header */
+	while (b.data[scan + 1] != 0xda)
+		scan += 2 + ((size_t)b.data[scan + 2] << 8 | b.data[scan + 3]);
+	blob_add(&many, b.data, scan);
+	for (size_t i = 0; i < 201; i++)
+		blob_add(&many, b.data + scan, 14);
+	blob_add(&many, b.data + scan, b.size - scan);
+	assert_fails(image_decode(many.data, many.size, "m.jpg", &img, err), TP_INVALID,
+	             "m.jpg has more than 200 scans");
+	free(many.data);
+	many = (blob){0};
+	blob_add(&many, b.data, scan);
+	blob_add(&many, empty + 2, 2);
+	assert_fails(image_decode(many.data, many.size, "n.jpg", &img, err), TP_CORRUPT,
+	             "n.jpg is damaged: JPEG without image data");
+	free(many.data);
+	free(b.data);
+	b = make_rgb_png(W, H);
+	many = (blob){0};
+	blob_add(&many, b.data, 33);
+	blob_add(&many, b.data + b.size - 12, 12);
+	assert_fails(image_decode(many.data, many.size, "n.png", &img, err), TP_CORRUPT,
+	             "n.png is damaged: PNG without image data");
+	free(many.data);
+	free(b.data);
+	assert_null(img.rgb);
+}
+
 static void set_be32(uint8_t *p, uint32_t v)
 {
 	for (size_t i = 0; i < 4; i++)
@@ -332,6 +368,7 @@ int main(void)
 		cmocka_unit_test(other_png_kinds_become_rgb),
 		cmocka_unit_test(truncation_is_refused),
 		cmocka_unit_test(flipped_bits_are_survived),
+		cmocka_unit_test(hollow_files_are_refused),
 		cmocka_unit_test(bombs_are_refused),
 		cmocka_unit_test(deflate_bomb_is_refused),
 		cmocka_unit_test(files_are_probed_and_named),

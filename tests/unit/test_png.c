@@ -215,6 +215,29 @@ static void damage_is_refused(void **state)
 	             "j.png is not a PNG");
 }
 
+/* A wrong checksum counts in chunks that do not carry pixels, too. */
+static void damaged_text_chunk_is_refused(void **state)
+{
+	const uint8_t value[2] = {7, 8};
+	blob b = make_gray_label(4, 4, value, 2), with = {0};
+	uint8_t text[16] = {0, 0, 0, 4, 't', 'E', 'X', 't', 'a', 0, 'b', 'c'};
+	uint32_t crc = (uint32_t)crc32(0, text + 4, 8);
+	for (size_t i = 0; i < 4; i++)
+		text[12 + i] = (uint8_t)(crc >> (24 - 8 * i));
+	blob_add(&with, b.data, 33);
+	blob_add(&with, text, sizeof text);
+	blob_add(&with, b.data + 33, b.size - 33);
+	assert_values(with, (const uint16_t[]){7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8}, 4,
+	              4);
+	with.data[33 + 10] ^= 1;
+	uint16_t *v = NULL;
+	size_t w, h;
+	assert_fails(png_decode_values(with.data, with.size, "t.png", &v, &w, &h, err), TP_CORRUPT,
+	             "t.png");
+	free(with.data);
+	free(b.data);
+}
+
 static void oversized_headers_are_refused(void **state)
 {
 	const uint8_t zero = 0;
@@ -236,6 +259,7 @@ int main(void)
 		cmocka_unit_test(synthia_16_bit_keeps_ids),
 		cmocka_unit_test(every_kind_is_read_unscaled),
 		cmocka_unit_test(damage_is_refused),
+		cmocka_unit_test(damaged_text_chunk_is_refused),
 		cmocka_unit_test(oversized_headers_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
