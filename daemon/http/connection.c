@@ -231,6 +231,10 @@ static void log_answer(const request *r)
 static enum MHD_Result queue(request *r, struct MHD_Connection *c)
 {
 	http_server *s = r->server;
+	if (r->answer.status == 0 && s->stopping) { /* it was still waiting in line */
+		respond_problem(r, 503, "stopping", NULL, "the daemon is stopping");
+		r->answer.close = true;
+	}
 	enum MHD_Result ok = (enum MHD_Result)response_queue(r, c);
 	r->stage = REQUEST_QUEUED;
 	const response *a = &r->answer;
@@ -262,11 +266,8 @@ static enum MHD_Result dispatch(request *r, struct MHD_Connection *c)
 	}
 	if (r->answer.status != 0)
 		return queue(r, c);
-	if (s->stopping) {
-		respond_problem(r, 503, "stopping", NULL, "the daemon is stopping");
-		r->answer.close = true;
+	if (s->stopping)
 		return queue(r, c);
-	}
 	if (!(r->route->flags & ROUTE_WORKER)) {
 		r->route->handler(r);
 		return queue(r, c);

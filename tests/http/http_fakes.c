@@ -1,7 +1,7 @@
 /* http_fakes: scheduler and inference without any training, for the tests of the HTTP layer. The fake
  * scheduler applies the real table of transitions; a submitted run named "live" runs at once and shows
  * progress that grows with time. Fake inference answers a few bytes; a body that begins with "SLOW" takes
- * a second, one that begins with "BAD" is refused. */
+ * half a second, one that begins with "BAD" is refused. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +124,7 @@ static tp_status answer(const void *image, size_t size, infer_format format, voi
                         size_t *ret_size, tp_err *err)
 {
 	if (size >= 4 && memcmp(image, "SLOW", 4) == 0)
-		(void)sleep(1);
+		(void)usleep(500 * 1000);
 	if (size >= 3 && memcmp(image, "BAD", 3) == 0)
 		return tp_fail(err, TP_INVALID, 0, "the image is neither PNG nor JPEG");
 	const char *text = format == INFER_NPY ? "\x93NUMPY" : "\x89PNG\r\n";

@@ -118,9 +118,10 @@ def run(tests):
     failed = 0
     print("1..%d" % (len(tests) + 1))
     for i, test in enumerate(tests, 1):
+        start = time.time()
         try:
             test(server)
-            print("ok %d - %s" % (i, test.__name__))
+            print("ok %d - %s (%.1f s)" % (i, test.__name__, time.time() - start))
         except Exception:
             failed += 1
             print("not ok %d - %s" % (i, test.__name__))
