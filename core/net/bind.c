@@ -232,26 +232,30 @@ static void place_scratch(const exec_spec *s, binding *b)
 	}
 }
 
-/* Prepared weights, and scale and bias of frozen batch norms, outlive the passes. */
 static void place_prepared(const exec_spec *s, binding *b)
 {
 	const size_t line = TP_ALIGN / sizeof(float);
-	size_t at = 0;
 	for (size_t i = 0; i < s->graph->nodes; i++) {
 		const node *n = &s->graph->node[i];
 		bound_node *m = &b->node[i];
+		size_t back = 2 * s->graph->nodes - 1 - i, c = round_up(b->value[n->output].c, line);
+		m->prepared = m->prepared_back = BLOCK_NONE;
 		if (n->op == NODE_MAXPOOL)
 			continue;
-		m->prepared = at;
-		at += round_up(n->op == NODE_CONV ? m->conv.prepared_floats : m->aspp.prepared_floats,
-		               line);
-		if (n->bn[0] < 0)
-			continue;
-		m->scale = at;
-		m->bias = at + round_up(b->value[n->output].c, line);
-		at = m->bias + round_up(b->value[n->output].c, line);
+		size_t floats = n->op == NODE_CONV ? m->conv.prepared_floats : m->aspp.prepared_floats;
+		if (s->train) {
+			m->prepared = add_block(b, floats * sizeof(float), i, i);
+			m->prepared_back = add_block(b, floats * sizeof(float), back, back);
+		} else {
+			m->kept = b->kept_floats;
+			b->kept_floats += round_up(floats, line);
+		}
+		if (n->bn[0] >= 0) {
+			m->scale = b->kept_floats;
+			m->bias = m->scale + c;
+			b->kept_floats += 2 * c;
+		}
 	}
-	b->prepared_floats = at;
 }
 
 tp_status bind_make(const exec_spec *s, binding *ret, tp_err *err)
@@ -261,7 +265,7 @@ tp_status bind_make(const exec_spec *s, binding *ret, tp_err *err)
 		return tp_fail(err, TP_SHAPE, 0, "an image of %zux%zu pixels: sides must be 1..%d",
 		               s->in_h, s->in_w, MAX_SIDE);
 	binding b = {0};
-	size_t most_blocks = 2 * g->values + 3 * g->nodes;
+	size_t most_blocks = 2 * g->values + 5 * g->nodes;
 	b.value = calloc(g->values, sizeof *b.value);
 	b.node = calloc(g->nodes, sizeof *b.node);
 	b.block = calloc(most_blocks, sizeof *b.block);

@@ -4,7 +4,13 @@
  * Time is cut into steps: node i runs forward in step i and backward in step 2N-1-i. A block of the
  * arena lives from its first writer's step to its last reader's. Besides planning for size this
  * decides two aliases: a sum written over a residual that dies there, and the gradient of a
- * residual that is the gradient of the sum itself. */
+ * residual that is the gradient of the sum itself.
+ *
+ * Prepared weights (four times the size of the weights where Winograd is used) are kept for
+ * inference, which uses them often. In training they change with every step, so they are made
+ * just before use, twice a pass, and live for one step. That takes no measurable time (they are
+ * still in the cache when used) and saves a third of the memory of a small pass: ResNet-101 at
+ * 321x321 peaks at 0.93 GiB instead of 1.31 GiB, weights, gradients and momentum included. */
 #ifndef TP_NET_BIND_H
 #define TP_NET_BIND_H
 
@@ -31,7 +37,9 @@ typedef struct bound_node {
 		aspp_plan aspp;
 		maxpool_shape pool;
 	};
-	size_t prepared, scale, bias; /* floats from the start of the prepared block */
+	size_t scale, bias; /* frozen batch norm: floats from the start of the kept block */
+	size_t kept;        /* inference: the prepared weights, likewise */
+	int prepared, prepared_back; /* training: blocks */
 	int scratch, scratch_back, argmax;
 	bool dx, dx_accumulate;
 	residual_grad residual;
@@ -42,7 +50,7 @@ typedef struct binding {
 	bound_node *node;   /* graph->nodes */
 	plan_block *block;
 	size_t blocks;
-	size_t arena_bytes, prepared_floats;
+	size_t arena_bytes, kept_floats; /* kept: outlives the passes */
 	size_t table_bytes; /* of the three arrays */
 	double forward_flop;
 } binding;

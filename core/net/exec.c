@@ -12,7 +12,7 @@ struct exec {
 	exec_spec spec;
 	binding bind;
 	exec_size size;
-	float *prepared; /* bind.prepared_floats */
+	float *kept;     /* bind.kept_floats */
 	char *arena;     /* bind.arena_bytes */
 	const float *values;
 	bool forward_done; /* the activations of a whole forward pass lie in the arena */
@@ -27,7 +27,7 @@ static exec_size size_of(const exec_spec *s, const binding *b)
 	                   .out_w = out->w,
 	                   .out_c = out->c,
 	                   .bytes = sizeof(exec) + b->table_bytes + b->arena_bytes +
-	                            b->prepared_floats * sizeof(float),
+	                            b->kept_floats * sizeof(float),
 	                   .forward_flop = b->forward_flop};
 }
 
@@ -51,7 +51,7 @@ tp_status exec_create(const exec_spec *spec, exec **ret, tp_err *err)
 	void *arena = NULL;
 	tp_status st = bind_make(spec, &e->bind, err);
 	if (st == TP_OK)
-		st = mem_floats(e->bind.prepared_floats, &e->prepared, err);
+		st = mem_floats(e->bind.kept_floats, &e->kept, err);
 	if (st == TP_OK)
 		st = mem_bytes(e->bind.arena_bytes, &arena, err);
 	e->arena = arena;
@@ -68,7 +68,7 @@ void exec_free(exec *e)
 {
 	if (e == NULL)
 		return;
-	mem_free(e->prepared);
+	mem_free(e->kept);
 	mem_free(e->arena);
 	bind_done(&e->bind);
 	free(e);
@@ -131,28 +131,48 @@ static void fold_bn(const exec *e, const node *n, float *scale, float *bias)
 	}
 }
 
+static float *scale_of(const exec *e, size_t i)
+{
+	return e->spec.graph->node[i].bn[0] < 0 ? NULL : e->kept + e->bind.node[i].scale;
+}
+
+/* Folded and transformed weights of a convolution or a head. */
+static void prepare_node(const exec *e, size_t i, float *prepared)
+{
+	const node *n = &e->spec.graph->node[i];
+	const bound_node *m = &e->bind.node[i];
+	if (n->op == NODE_CONV) {
+		conv_prepare(&m->conv, param_at(e, e->values, n->weight), scale_of(e, i), prepared,
+		             e->spec.pool);
+	} else if (n->op == NODE_ASPP) {
+		const float *w[ASPP_MAX_BRANCHES];
+		for (size_t b = 0; b < n->branches; b++)
+			w[b] = param_at(e, e->values, n->branch_weight[b]);
+		aspp_prepare(&m->aspp, w, prepared, e->spec.pool);
+	}
+}
+
 void exec_prepare(exec *e, const float *values)
 {
 	const graph *g = e->spec.graph;
 	e->values = values;
 	e->forward_done = false;
 	for (size_t i = 0; i < g->nodes; i++) {
-		const node *n = &g->node[i];
-		const bound_node *m = &e->bind.node[i];
-		float *prepared = e->prepared + m->prepared;
-		if (n->op == NODE_CONV) {
-			float *scale = n->bn[0] < 0 ? NULL : e->prepared + m->scale;
-			if (scale != NULL)
-				fold_bn(e, n, scale, e->prepared + m->bias);
-			conv_prepare(&m->conv, param_at(e, values, n->weight), scale, prepared,
-			             e->spec.pool);
-		} else if (n->op == NODE_ASPP) {
-			const float *w[ASPP_MAX_BRANCHES];
-			for (size_t b = 0; b < n->branches; b++)
-				w[b] = param_at(e, values, n->branch_weight[b]);
-			aspp_prepare(&m->aspp, w, prepared, e->spec.pool);
-		}
+		if (g->node[i].bn[0] >= 0)
+			fold_bn(e, &g->node[i], scale_of(e, i), e->kept + e->bind.node[i].bias);
+		if (!e->spec.train)
+			prepare_node(e, i, e->kept + e->bind.node[i].kept);
 	}
+}
+
+/* Prepared weights of node i for one direction: kept, or made now (see bind.h). */
+static const float *prepared_of(const exec *e, size_t i, int block)
+{
+	if (!e->spec.train)
+		return e->kept + e->bind.node[i].kept;
+	float *prepared = block_at(e, block);
+	prepare_node(e, i, prepared);
+	return prepared;
 }
 
 static void forward_node(exec *e, size_t i)
@@ -161,10 +181,10 @@ static void forward_node(exec *e, size_t i)
 	const bound_node *m = &e->bind.node[i];
 	const float *x = data_of(e, n->input);
 	float *y = data_of(e, n->output), *scratch = block_at(e, m->scratch);
-	const float *prepared = e->prepared + m->prepared;
+	const float *prepared = prepared_of(e, i, m->prepared);
 	if (n->op == NODE_CONV) {
 		const float *bias = n->bn[0] < 0 ? param_at(e, e->values, n->bias)
-		                                 : e->prepared + m->bias;
+		                                 : e->kept + m->bias;
 		conv_forward(&m->conv, x, prepared, bias, data_of(e, n->residual), n->act, y,
 		             scratch, e->spec.pool);
 	} else if (n->op == NODE_ASPP) {
@@ -207,14 +227,14 @@ static void backward_node(exec *e, size_t i, float *grads)
 	float *dy = grad_of(e, n->output), *scratch = block_at(e, m->scratch_back);
 	float *dx = m->dx ? grad_of(e, n->input) : NULL;
 	const float *x = data_of(e, n->input);
-	const float *prepared = e->prepared + m->prepared;
+	const float *prepared = prepared_of(e, i, m->prepared_back);
 	if (n->op == NODE_CONV) {
 		activation_backward(n->act, data_of(e, n->output), dy, value_floats(e, n->output),
 		                    e->spec.pool);
 		conv_grad grad = {.x = x,
 		                  .dy = dy,
 		                  .prepared = prepared,
-		                  .scale = n->bn[0] < 0 ? NULL : e->prepared + m->scale,
+		                  .scale = scale_of(e, i),
 		                  .dx = dx,
 		                  .dx_accumulate = m->dx_accumulate,
 		                  .dw = param_at(e, grads, n->weight),

@@ -35,8 +35,9 @@ tp_status exec_create(const exec_spec *spec, exec **ret, tp_err *err) TP_MUST_CH
 void exec_free(exec *e); /* NULL is fine */
 const exec_size *exec_sizes(const exec *e);
 
-/* Folds batch norms and transforms weights. Call after each change of `values` (the graph's
- * parameter block) and before the next forward pass. `values` is borrowed until the next prepare. */
+/* Folds batch norms and transforms weights (in training: lets each pass do that). Call after each
+ * change of `values` (the graph's parameter block) and before the next forward pass. `values` is
+ * borrowed until the next prepare and must not change between a forward pass and its backward. */
 void exec_prepare(exec *e, const float *values);
 
 /* The input buffer [in_h][in_w][c]; the caller fills it before exec_forward. */
