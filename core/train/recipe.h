@@ -25,7 +25,7 @@ typedef struct recipe {
 
 	struct {
 		net_arch arch;
-		size_t output_stride;
+		size_t output_stride, width_divisor;
 		size_t aspp_dilations[ASPP_MAX_BRANCHES], aspp_branches;
 	} model;
 

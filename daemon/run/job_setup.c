@@ -205,6 +205,7 @@ tp_status job_setup_create(store *st, int state_dirfd, const run_config *c, job_
 		s.spec = net_spec_default(r->model.arch);
 		s.spec.classes = s.source.classes.count;
 		s.spec.output_stride = r->model.output_stride;
+		s.spec.width_divisor = r->model.width_divisor;
 		s.spec.aspp_branches = r->model.aspp_branches;
 		memcpy(s.spec.aspp_dilations, r->model.aspp_dilations, sizeof s.spec.aspp_dilations);
 		if (c->init[0] != 0)

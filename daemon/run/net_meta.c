@@ -13,7 +13,7 @@ void net_meta_fill(net_meta *m, const net_spec *spec, const input_norm *norm)
 {
 	static const char *const key[NET_META_PAIRS] = {
 		"arch",       "classes",   "output_stride",  "aspp_dilations", "aspp_branches",
-		"input_mean", "input_std", "stride2_padding",
+		"input_mean", "input_std", "stride2_padding", "width_divisor",
 	};
 	const size_t *d = spec->aspp_dilations;
 	m->spec = *spec;
@@ -26,6 +26,7 @@ void net_meta_fill(net_meta *m, const net_spec *spec, const input_norm *norm)
 	three(m->text[5], norm->mean);
 	three(m->text[6], norm->std);
 	(void)snprintf(m->text[7], 96, "%s", spec->same_pad ? "same" : "symmetric");
+	(void)snprintf(m->text[8], 96, "%zu", spec->width_divisor);
 	for (size_t i = 0; i < NET_META_PAIRS; i++)
 		m->pair[i] = (st_meta){key[i], m->text[i]};
 }
@@ -50,7 +51,7 @@ tp_status net_meta_read(const st_file *f, net_spec *ret_spec, input_norm *ret_no
 {
 	net_spec spec;
 	input_norm norm;
-	double classes, stride, branches, dil[ASPP_MAX_BRANCHES], mean[3], std[3];
+	double classes, stride, branches, width, dil[ASPP_MAX_BRANCHES], mean[3], std[3];
 	const char *arch = st_meta_get(f, "arch"), *pad = st_meta_get(f, "stride2_padding");
 	net_arch a;
 	if (arch == NULL || !net_arch_parse(arch, &a))
@@ -62,6 +63,8 @@ tp_status net_meta_read(const st_file *f, net_spec *ret_spec, input_norm *ret_no
 	if (st == TP_OK)
 		st = numbers(f, "aspp_branches", 1, &branches, err);
 	if (st == TP_OK)
+		st = numbers(f, "width_divisor", 1, &width, err);
+	if (st == TP_OK)
 		st = numbers(f, "aspp_dilations", ASPP_MAX_BRANCHES, dil, err);
 	if (st == TP_OK)
 		st = numbers(f, "input_mean", 3, mean, err);
@@ -70,7 +73,7 @@ tp_status net_meta_read(const st_file *f, net_spec *ret_spec, input_norm *ret_no
 	if (st != TP_OK)
 		return st;
 	bool sane = classes >= 2 && classes <= 255 && stride >= 1 && stride <= 64 && branches >= 1 &&
-	            branches <= ASPP_MAX_BRANCHES;
+	            branches <= ASPP_MAX_BRANCHES && width >= 1 && width <= 64;
 	for (size_t i = 0; i < ASPP_MAX_BRANCHES; i++)
 		sane = sane && dil[i] >= 1 && dil[i] <= 64;
 	for (size_t i = 0; i < 3; i++)
@@ -80,6 +83,7 @@ tp_status net_meta_read(const st_file *f, net_spec *ret_spec, input_norm *ret_no
 	spec.classes = (size_t)classes;
 	spec.output_stride = (size_t)stride;
 	spec.aspp_branches = (size_t)branches;
+	spec.width_divisor = (size_t)width;
 	spec.same_pad = pad != NULL && strcmp(pad, "same") == 0;
 	for (size_t i = 0; i < ASPP_MAX_BRANCHES; i++)
 		spec.aspp_dilations[i] = (size_t)dil[i];

@@ -7,7 +7,7 @@
 #include "data/image.h"
 #include "net/deeplab.h"
 
-enum { NET_META_PAIRS = 8 };
+enum { NET_META_PAIRS = 9 };
 
 typedef struct net_meta {
 	net_spec spec;
