@@ -21,7 +21,7 @@ typedef struct aspp_job {
 	const float *x, *dy, *prepared;
 	const float *const *w, *const *bias;
 	float *const *dw;
-	float *z, *out; /* z: [pixels][wide]; its columns shifted and summed, or shifted copies of dy */
+	float *z, *out; /* z: [pixels][wide], of all taps, to be shifted or made by shifting */
 	bool accumulate;
 	float *scratch;
 	size_t worker_floats;

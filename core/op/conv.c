@@ -58,7 +58,8 @@ void conv_prepare(const conv_plan *plan, const float *w, const float *scale, flo
 	}
 	size_t m = plan_tile(plan->forward, plan->backward_data);
 	if (m != 0)
-		conv_winograd_prepare(plan, m, w, scale, prepared + conv_dense_floats(plan), workers);
+		conv_winograd_prepare(plan, m, w, scale, prepared + conv_dense_floats(plan),
+		                      workers);
 }
 
 /* ---- forward ---- */

@@ -68,9 +68,9 @@ static void gather_columns(const conv_shape *s, const float *x, size_t p0, size_
 			bool row_in = iy >= 0 && iy < (ptrdiff_t)s->in_h;
 			for (size_t tx = 0; tx < s->kernel_w; tx++, to += s->in_c) {
 				ptrdiff_t ix = x0 + (ptrdiff_t)(tx * s->dilation);
+				size_t at = (size_t)iy * s->in_w + (size_t)ix;
 				if (row_in && ix >= 0 && ix < (ptrdiff_t)s->in_w)
-					memcpy(to, x + ((size_t)iy * s->in_w + (size_t)ix) * s->in_c,
-					       row_bytes);
+					memcpy(to, x + at * s->in_c, row_bytes);
 				else
 					memset(to, 0, row_bytes);
 			}
@@ -246,15 +246,14 @@ static void reduce_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const gemm_job *job = arg;
 	const conv_shape *s = job->s;
-	size_t begin, end;
+	size_t weights = column_length(s) * s->out_c, begin, end;
 	(void)worker;
 	pool_part(column_length(s), job->chunks, chunk, &begin, &end);
 	for (size_t r = begin; r < end; r++) {
 		float *sum = job->scratch + r * s->out_c;
 		for (size_t c = 1; c < pixel_chunks(s); c++)
-			epilogue_add(1, s->out_c, sum + c * column_length(s) * s->out_c, s->out_c, NULL,
-			             sum, s->out_c);
-		epilogue_add(1, s->out_c, sum, s->out_c, job->scale, job->y + r * s->out_c, s->out_c);
+			epilogue_add(1, s->out_c, sum + c * weights, 0, NULL, sum, 0);
+		epilogue_add(1, s->out_c, sum, 0, job->scale, job->y + r * s->out_c, 0);
 	}
 }
 
@@ -309,7 +308,8 @@ void conv_gemm_backward_weight(const conv_plan *plan, const float *x, const floa
 	                .worker_floats = weight_worker(s)};
 	if (!by_pixels(s)) {
 		job.grid = weight_grid(s);
-		pool_run(workers, s->kernel_h * s->kernel_w * grid_count(&job.grid), tile_chunk, &job);
+		pool_run(workers, s->kernel_h * s->kernel_w * grid_count(&job.grid), tile_chunk,
+		         &job);
 		return;
 	}
 	size_t partial = round_up(pixel_chunks(s) * column_length(s) * s->out_c, 16);

@@ -82,8 +82,9 @@ static double weight_gradient(const conv_shape *s, const float *x, const float *
 			                      s->pad_top, s->in_h);
 			ptrdiff_t ix = source(ox, t % s->kernel_w, s->stride, s->dilation,
 			                      s->pad_left, s->in_w);
+			size_t at = (size_t)iy * s->in_w + (size_t)ix;
 			if (iy >= 0 && ix >= 0)
-				sum += (double)x[((size_t)iy * s->in_w + (size_t)ix) * s->in_c + i] *
+				sum += (double)x[at * s->in_c + i] *
 				       dy[(oy * s->out_w + ox) * s->out_c + o];
 		}
 	return sum;
@@ -110,7 +111,8 @@ void conv_backward_reference(const conv_shape *s, const float *x, const float *w
 	if (dx != NULL)
 		for (size_t p = 0; p < s->in_h * s->in_w; p++)
 			for (size_t i = 0; i < s->in_c; i++) {
-				double g = input_gradient(s, w, scale, dy, p / s->in_w, p % s->in_w, i);
+				size_t iy = p / s->in_w, ix = p % s->in_w;
+				double g = input_gradient(s, w, scale, dy, iy, ix, i);
 				float *to = dx + p * s->in_c + i;
 				*to = (float)(dx_accumulate ? *to + g : g);
 			}

@@ -215,8 +215,8 @@ static void tap_chunk(void *arg, size_t chunk, size_t worker)
 
 static void run_job(tap_job *job, pool *workers)
 {
-	pool_run(workers, job->spacing * job->spacing * job->row_blocks * job->col_blocks, tap_chunk,
-	         job);
+	size_t classes = job->spacing * job->spacing;
+	pool_run(workers, classes * job->row_blocks * job->col_blocks, tap_chunk, job);
 }
 
 void conv_taps_forward(const conv_plan *plan, const float *x, const float *w, const float *bias,

@@ -85,10 +85,10 @@ bool conv_winograd_fits(const conv_shape *s)
 	return s->kernel_h == 3 && s->kernel_w == 3 && s->stride == 1 && s->groups == 1;
 }
 
-double conv_winograd_multiplies(const conv_shape *s, size_t m)
+size_t conv_winograd_tiles(const conv_shape *s, size_t m)
 {
 	wino z = wino_make(s, m);
-	return (double)z.tiles * (double)z.f->points * (double)s->in_c * (double)s->out_c;
+	return z.tiles;
 }
 
 size_t conv_winograd_prepared(const conv_shape *s, size_t m)
@@ -402,11 +402,11 @@ static void weight_chunk(void *arg, size_t chunk, size_t worker)
 			size_t n = width - k < ROWS ? width - k : ROWS;
 			const_rows(job->panel + i * width + k, panel_step(job), z->f->points, in);
 			z->f->weight_adjoint(in, out, n);
+			size_t at = i * z->s->out_c + job->k0 + k;
 			const float *scale = job->scale == NULL ? NULL : job->scale + job->k0 + k;
 			for (size_t t = 0; t < 9; t++)
 				epilogue_add(1, n, g[t], 0, scale,
-				             job->dw + (t * z->s->in_c + i) * z->s->out_c + job->k0 + k,
-				             0);
+				             job->dw + t * z->s->in_c * z->s->out_c + at, 0);
 		}
 }
 

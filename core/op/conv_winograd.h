@@ -17,10 +17,9 @@
 
 /* Whether the shape is a 3x3, stride 1, dense convolution. */
 bool conv_winograd_fits(const conv_shape *s);
-/* Multiplications of the per-point products, padding of the last tiles included. */
-double conv_winograd_multiplies(const conv_shape *s, size_t m);
-
-/* m is 2 or 4. Floats of the transformed weights, and scratch for all workers together. */
+/* m is 2 or 4. Tiles of m x m outputs, all lattices together. */
+size_t conv_winograd_tiles(const conv_shape *s, size_t m);
+/* Floats of the transformed weights, and scratch for all workers together. */
 size_t conv_winograd_prepared(const conv_shape *s, size_t m);
 size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool backward, size_t threads);
 

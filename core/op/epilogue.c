@@ -54,8 +54,8 @@ void epilogue_rows(size_t rows, size_t cols, const float *sum, size_t ld_sum, co
 	if (sum == y && bias == NULL && residual == NULL && act == ACT_NONE)
 		return;
 	for (size_t r = 0; r < rows; r++)
-		row(cols, sum + r * ld_sum, bias, residual == NULL ? NULL : residual + r * ld_y, act,
-		    y + r * ld_y);
+		row(cols, sum + r * ld_sum, bias, residual == NULL ? NULL : residual + r * ld_y,
+		    act, y + r * ld_y);
 }
 
 TP_SIMD static void add_row(size_t n, const float *sum, const float *scale, float *y)

@@ -22,8 +22,8 @@ tp_status gemm_init(tp_err *err)
 {
 	if (openblas_get_parallel() == OPENBLAS_OPENMP)
 		return tp_fail(err, TP_INVALID, 0,
-		               "the linked OpenBLAS is an OpenMP build, which starts threads of its "
-		               "own in every worker; install libopenblas0-pthread or -serial");
+		               "the linked OpenBLAS is an OpenMP build, which starts threads "
+		               "of its own in every worker; install libopenblas0-pthread");
 	openblas_set_num_threads(1);
 	return TP_OK;
 }

@@ -14,7 +14,7 @@ enum {
 	NR = 2 * LANES,
 	KC = 384, /* a panel of B is 48 KiB, the rows of A 21 KiB */
 	NC = 256,
-	A_ROW = KC + LANES, /* no power of two, so that the 14 rows fall into different cache sets */
+	A_ROW = KC + LANES, /* no power of two: the 14 rows use different cache sets */
 };
 
 bool gemm_avx512_usable(void)

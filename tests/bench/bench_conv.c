@@ -83,7 +83,8 @@ static void bench(const size_t *l, kernel_mode mode, size_t threads, int repeats
 	float *dx = filled(nx), *dw = filled(nw), *dy = filled(ny);
 	float *prepared = filled(plan.prepared_floats), *scratch = filled(plan.scratch_floats);
 	double best[5] = {1e9, 1e9, 1e9, 1e9, 1e9};
-	conv_grad both = {.x = x, .dy = dy, .prepared = prepared, .scale = bias, .dx = dx, .dw = dw};
+	conv_grad both = {.x = x, .dy = dy, .prepared = prepared, .scale = bias, .dx = dx,
+	                  .dw = dw};
 	conv_grad data = both, weight = both;
 	data.dw = NULL, weight.dx = NULL;
 	for (int r = 0; r < repeats; r++) {
@@ -104,12 +105,14 @@ static void bench(const size_t *l, kernel_mode mode, size_t threads, int repeats
 	}
 	double gf = 2e-9 * (double)ny * (double)(nw / s.out_c);
 	printf("{\"layer\": \"%zux%zux%zu-%zu k%zu s%zu d%zu\", \"algorithm\": [%d, %d, %d], "
-	       "\"prepare_ms\": %.3f, \"forward_ms\": %.3f, \"data_ms\": %.3f, \"weight_ms\": %.3f, "
-	       "\"backward_ms\": %.3f, \"forward_gfs\": %.0f, \"data_gfs\": %.0f, "
+	       "\"prepare_ms\": %.3f, \"forward_ms\": %.3f, \"data_ms\": %.3f, "
+	       "\"weight_ms\": %.3f, \"backward_ms\": %.3f, \"forward_gfs\": %.0f, "
+	       "\"data_gfs\": %.0f, "
 	       "\"weight_gfs\": %.0f}\n",
 	       s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h, s.stride, s.dilation, plan.forward,
-	       plan.backward_data, plan.backward_weight, 1e3 * best[0], 1e3 * best[1], 1e3 * best[2],
-	       1e3 * best[3], 1e3 * best[4], gf / best[1], gf / best[2], gf / best[3]);
+	       plan.backward_data, plan.backward_weight, 1e3 * best[0], 1e3 * best[1],
+	       1e3 * best[2], 1e3 * best[3], 1e3 * best[4], gf / best[1], gf / best[2],
+	       gf / best[3]);
 	float *const all[] = {x, w, bias, y, dx, dw, dy, prepared, scratch};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		mem_free(all[i]);

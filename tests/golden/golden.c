@@ -94,7 +94,8 @@ static const golden_tensor *need(const golden_file *f, golden_type type, size_t 
 	(void)vsnprintf(name, sizeof name, format, ap);
 	const golden_tensor *t = golden_find(f, name);
 	if (t == NULL || t->type != type || t->count != count)
-		fail_msg("golden tensor %s: %s", name, t == NULL ? "missing" : "other type or size");
+		fail_msg("golden tensor %s: %s", name,
+		         t == NULL ? "missing" : "other type or size");
 	return t;
 }
 

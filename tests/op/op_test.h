@@ -79,8 +79,8 @@ static inline void assert_within(const char *what, const float *got, const float
 {
 	for (size_t i = 0; i < n; i++)
 		if (!(fabs((double)got[i] - want[i]) <= limit[i] * factor + 1e-30))
-			fail_msg("%s: [%zu of %zu] is %.9g, wanted %.9g +- %.3g", what, i, n, got[i],
-			         want[i], limit[i] * factor);
+			fail_msg("%s: [%zu of %zu] is %.9g, wanted %.9g +- %.3g", what, i, n,
+			         got[i], want[i], limit[i] * factor);
 }
 
 /* |got - want| <= tolerance for every element; NaN fails. */
@@ -89,8 +89,8 @@ static inline void assert_near(const char *what, const float *got, const float *
 {
 	for (size_t i = 0; i < n; i++)
 		if (!(fabs((double)got[i] - want[i]) <= tolerance))
-			fail_msg("%s: [%zu of %zu] is %.9g, wanted %.9g +- %.3g", what, i, n, got[i],
-			         want[i], tolerance);
+			fail_msg("%s: [%zu of %zu] is %.9g, wanted %.9g +- %.3g", what, i, n,
+			         got[i], want[i], tolerance);
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "golden.h"
 #include "op/conv.h"
+#include "op/conv_winograd.h"
 #include "op/gemm.h"
 
 typedef struct conv_case {
@@ -128,14 +129,30 @@ static void run_reference(conv_set *a, activation act, bool accumulate)
 	                        a->dbias);
 }
 
-static conv_plan run_fast(conv_set *a, kernel_mode mode, size_t threads, activation act,
-                          bool accumulate)
+/* In the Winograd modes also shapes for which the plan would rather not. */
+static conv_plan plan_for(const conv_shape *s, kernel_mode mode, size_t threads)
 {
 	conv_plan plan;
 	tp_err err = {0};
-	pool *workers;
-	if (conv_plan_make(&a->s, mode, true, threads, &plan, &err) != TP_OK)
+	if (conv_plan_make(s, mode, true, threads, &plan, &err) != TP_OK)
 		fail_msg("%s", err.text);
+	if ((mode == KERNELS_F2 || mode == KERNELS_F4) && conv_winograd_fits(s)) {
+		size_t m = mode == KERNELS_F2 ? 2 : 4;
+		size_t scratch = conv_winograd_scratch(s, m, true, threads);
+		plan.forward = plan.backward_data = plan.backward_weight =
+			m == 2 ? CONV_WINOGRAD2 : CONV_WINOGRAD4;
+		plan.prepared_floats = conv_winograd_prepared(s, m);
+		if (plan.scratch_floats < scratch)
+			plan.scratch_floats = scratch;
+	}
+	return plan;
+}
+
+static conv_plan run_fast(conv_set *a, kernel_mode mode, size_t threads, activation act,
+                          bool accumulate)
+{
+	conv_plan plan = plan_for(&a->s, mode, threads);
+	pool *workers;
 	assert_int_equal(pool_create(threads, &workers, NULL), TP_OK);
 	float *prepared = buffer(plan.prepared_floats), *scratch = buffer(plan.scratch_floats);
 	conv_prepare(&plan, a->w, a->scale, prepared, workers);
@@ -163,7 +180,8 @@ static void compare(const conv_set *got, const conv_set *want, const conv_set *b
 	char text[128];
 	label(text, s, "y");
 	if (plan->forward < CONV_WINOGRAD2)
-		assert_within(text, got->y, want->y, bound->y, 4 * FLT_EPSILON * sqrt(k_y), got->ny);
+		assert_within(text, got->y, want->y, bound->y, 4 * FLT_EPSILON * sqrt(k_y),
+		              got->ny);
 	else
 		assert_near(text, got->y, want->y, share[plan->forward] * want->size, got->ny);
 	label(text, s, "dx");
@@ -175,8 +193,8 @@ static void compare(const conv_set *got, const conv_set *want, const conv_set *b
 		            share[plan->backward_data] * rms(want->dx, got->nx), got->nx);
 	label(text, s, "dw");
 	if (plan->backward_weight < CONV_WINOGRAD2)
-		assert_within(text, got->dw, want->dw, bound->dw, 4 * FLT_EPSILON * sqrt(pixels + 1),
-		              got->nw);
+		assert_within(text, got->dw, want->dw, bound->dw,
+		              4 * FLT_EPSILON * sqrt(pixels + 1), got->nw);
 	else
 		assert_near(text, got->dw, want->dw,
 		            share[plan->backward_weight] * rms(want->dw, got->nw), got->nw);
@@ -187,7 +205,8 @@ static void compare(const conv_set *got, const conv_set *want, const conv_set *b
 
 static void test_against_reference(void **state)
 {
-	static const kernel_mode modes[] = {KERNELS_REFERENCE, KERNELS_EXACT, KERNELS_F2, KERNELS_F4};
+	static const kernel_mode modes[] = {KERNELS_REFERENCE, KERNELS_EXACT, KERNELS_F2,
+	                                    KERNELS_F4};
 	(void)state;
 	for (size_t i = 0; i < CASES; i++) {
 		conv_shape s = shape_of(&cases[i]);
@@ -307,19 +326,23 @@ static void test_optional_arguments(void **state)
 			conv_set a = set_make(&s);
 			conv_plan plan;
 			pool *workers;
-			assert_int_equal(conv_plan_make(&s, (kernel_mode)mode, false, 2, &plan, NULL),
-			                 TP_OK);
+			tp_status st = conv_plan_make(&s, (kernel_mode)mode, false, 2, &plan, NULL);
+			assert_int_equal(st, TP_OK);
 			assert_int_equal(pool_create(2, &workers, NULL), TP_OK);
 			float *prepared = buffer(plan.prepared_floats);
 			float *scratch = buffer(plan.scratch_floats);
 			float *want = buffer(a.ny), *sum = copy_buffer(a.residual, a.ny);
 			conv_prepare(&plan, a.w, NULL, prepared, workers);
 			conv_forward_reference(&s, a.x, a.w, NULL, NULL, NULL, ACT_NONE, want);
-			conv_forward(&plan, a.x, prepared, NULL, NULL, ACT_NONE, a.y, scratch, workers);
-			double tolerance = (mode == KERNELS_F4 ? 1e-4 : 1e-5) * (rms(want, a.ny) + 1.0);
+			conv_forward(&plan, a.x, prepared, NULL, NULL, ACT_NONE, a.y, scratch,
+			             workers);
+			double share = mode == KERNELS_F4 ? 1e-4 : 1e-5;
+			double tolerance = share * (rms(want, a.ny) + 1.0);
 			assert_near("no bias", a.y, want, tolerance, a.ny);
-			conv_forward_reference(&s, a.x, a.w, NULL, NULL, a.residual, ACT_NONE, want);
-			conv_forward(&plan, a.x, prepared, NULL, sum, ACT_NONE, sum, scratch, workers);
+			conv_forward_reference(&s, a.x, a.w, NULL, NULL, a.residual, ACT_NONE,
+			                       want);
+			conv_forward(&plan, a.x, prepared, NULL, sum, ACT_NONE, sum, scratch,
+			             workers);
 			assert_near("in place", sum, want, tolerance, a.ny);
 			buffer_free(prepared, plan.prepared_floats);
 			buffer_free(scratch, plan.scratch_floats);
@@ -366,6 +389,41 @@ static void test_activation_backward(void **state)
 	activation_backward(ACT_RELU, y, bad, 1, workers);
 	assert_true(isnan(bad[0]));
 	pool_free(workers);
+}
+
+/* What the cost model picks for layers of the networks. */
+static void test_choice(void **state)
+{
+	static const struct {
+		conv_case c;
+		kernel_mode mode;
+		conv_algorithm forward, data;
+	} picks[] = {
+		{{41, 41, 1024, 256, 1, 1, 1, 1, 0, 0}, KERNELS_F4, CONV_GEMM, CONV_GEMM},
+		{{81, 81, 256, 512, 1, 1, 2, 1, 0, 0}, KERNELS_F4, CONV_GEMM, CONV_TAPS},
+		{{41, 41, 256, 256, 3, 3, 1, 2, 2, 0}, KERNELS_F4, CONV_WINOGRAD4, CONV_WINOGRAD4},
+		{{41, 41, 256, 256, 3, 3, 1, 2, 2, 0}, KERNELS_F2, CONV_WINOGRAD2, CONV_WINOGRAD2},
+		{{41, 41, 256, 256, 3, 3, 1, 2, 2, 0}, KERNELS_EXACT, CONV_GEMM, CONV_TAPS},
+		{{41, 41, 512, 1024, 3, 3, 1, 12, 12, 0}, KERNELS_F4, CONV_WINOGRAD4,
+		 CONV_WINOGRAD4},
+		{{41, 41, 512, 1024, 3, 3, 1, 24, 24, 0}, KERNELS_F4, CONV_TAPS, CONV_TAPS},
+		{{321, 321, 3, 64, 3, 3, 1, 1, 1, 0}, KERNELS_F4, CONV_GEMM, CONV_TAPS},
+		{{321, 321, 3, 64, 7, 7, 2, 1, 3, 0}, KERNELS_REFERENCE, CONV_REFERENCE,
+		 CONV_REFERENCE},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof picks / sizeof picks[0]; i++) {
+		conv_shape s = shape_of(&picks[i].c);
+		conv_plan plan;
+		assert_int_equal(conv_plan_make(&s, picks[i].mode, true, 2, &plan, NULL), TP_OK);
+		assert_int_equal(plan.forward, picks[i].forward);
+		assert_int_equal(plan.backward_data, picks[i].data);
+	}
+	conv_shape s = shape_of(&cases[17]);
+	s.in_c = s.out_c = s.groups = 32;
+	conv_plan plan;
+	assert_int_equal(conv_plan_make(&s, KERNELS_EXACT, true, 2, &plan, NULL), TP_OK);
+	assert_int_equal(plan.forward, CONV_DEPTHWISE);
 }
 
 static void test_refusals(void **state)
@@ -441,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_optional_arguments),
 		cmocka_unit_test(test_nan_passes),
 		cmocka_unit_test(test_activation_backward),
+		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_golden),
 	};

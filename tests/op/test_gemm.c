@@ -33,7 +33,8 @@ static void check(gemm_op op_a, gemm_op op_b, const size_t *size, float alpha, f
 			}
 			double sum = 0.0, size_of_sum = 0.0;
 			for (size_t p = 0; p < k; p++) {
-				double term = (double)at(a, op_a, lda, i, p) * at(b, op_b, ldb, p, j);
+				double term = at(a, op_a, lda, i, p);
+				term *= at(b, op_b, ldb, p, j);
 				sum += term;
 				size_of_sum += fabs(term);
 			}
@@ -41,8 +42,8 @@ static void check(gemm_op op_a, gemm_op op_b, const size_t *size, float alpha, f
 			double limit = 4 * FLT_EPSILON * sqrt((double)k + 2) *
 			               (fabs(alpha) * size_of_sum + fabs(want) + 1e-30);
 			if (!(fabs(*got - want) <= limit))
-				fail_msg("%d%d %zux%zux%zu [%zu,%zu]: %.9g, wanted %.9g", op_a, op_b,
-				         m, n, k, i, j, *got, want);
+				fail_msg("%d%d %zux%zux%zu [%zu,%zu]: %.9g, wanted %.9g", op_a,
+				         op_b, m, n, k, i, j, *got, want);
 		}
 	buffer_free(a, na);
 	buffer_free(b, nb);
