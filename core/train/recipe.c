@@ -83,7 +83,8 @@ recipe recipe_preset(size_t i)
 	}
 	for (size_t k = 0; k < sizeof changes / sizeof *changes && i < PRESETS; k++)
 		if (strcmp(changes[k].preset, presets[i].name) == 0)
-			recipe_field_set(recipe_field_find(changes[k].pointer), &r, 0, changes[k].value);
+			recipe_field_set(recipe_field_find(changes[k].pointer), &r, 0,
+			                 changes[k].value);
 	return r;
 }
 
@@ -143,8 +144,9 @@ size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max)
 		add_stage(ret, max, &n, PHASE_EVALUATION, ROUND_SOURCE);
 	for (size_t k = 0; k < rounds; k++) {
 		add_stage(ret, max, &n, PHASE_SCORING, (int)k);
-		add_stage(ret, max, &n, k < r->self.phase1_rounds ? PHASE_PHASE1_TRAINING :
-		                                                     PHASE_PHASE2_TRAINING, (int)k);
+		add_stage(ret, max, &n,
+		          k < r->self.phase1_rounds ? PHASE_PHASE1_TRAINING : PHASE_PHASE2_TRAINING,
+		          (int)k);
 		if (evaluate && ((k + 1) % r->evaluation.every_rounds == 0 || k + 1 == rounds))
 			add_stage(ret, max, &n, PHASE_EVALUATION, (int)k);
 	}

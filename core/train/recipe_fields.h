@@ -1,5 +1,5 @@
 /* recipe_fields: the one table of a recipe's hyper-parameters: JSON pointer, type, range, default
- * value with its origin, one line for people. Presets, range checks, the JSON form and its schema all
+ * value with its origin, one line for people. Presets, checks, the JSON form and its schema all
  * read it. Values go in and out as double: counts stay below 2^53, so that is exact. */
 #ifndef TP_TRAIN_RECIPE_FIELDS_H
 #define TP_TRAIN_RECIPE_FIELDS_H
@@ -13,7 +13,7 @@ typedef enum field_kind {
 	FIELD_BOOL,
 	FIELD_CHOICE, /* an enum; a name in JSON */
 	FIELD_OBJECT, /* holds the fields whose pointers start with this one's */
-	FIELD_OPTION, /* the same, or null when its switch (an own member or one of the fields) is 0 */
+	FIELD_OPTION, /* the same, or null: off, when its switch is 0 */
 } field_kind;
 
 typedef struct recipe_field {
@@ -48,8 +48,8 @@ typedef struct recipe_problem {
 	char pointer[64], text[160];
 } recipe_problem;
 
-/* Everything that is wrong: ranges, then what does not fit together. Writes at most `max`, returns how
- * many there are. */
+/* Everything that is wrong: ranges, then what does not fit together. Writes at most `max`, returns
+ * how many there are. */
 size_t recipe_problems(const recipe *r, recipe_problem *ret, size_t max);
 
 #endif

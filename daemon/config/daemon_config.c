@@ -50,7 +50,8 @@ void daemon_config_paths(const char *exe, daemon_config *ret)
 		parent_of(root);
 	if (exists(root, "meson.build") && exists(root, "migrations")) {
 		(void)snprintf(ret->web_dir, sizeof ret->web_dir, "%s/web", root);
-		(void)snprintf(ret->migrations_dir, sizeof ret->migrations_dir, "%s/migrations", root);
+		(void)snprintf(ret->migrations_dir, sizeof ret->migrations_dir, "%s/migrations",
+		               root);
 	} else {
 		text_copy(ret->web_dir, sizeof ret->web_dir, TPLDD_WEB_DIR);
 		text_copy(ret->migrations_dir, sizeof ret->migrations_dir, TPLDD_MIGRATIONS_DIR);
@@ -70,7 +71,8 @@ static daemon_config defaults(void)
 	/* systemd lists the unit's directories, separated by colons. */
 	const char *given = getenv("STATE_DIRECTORY");
 	if (given != NULL && given[0] == '/')
-		(void)snprintf(c.state_dir, sizeof c.state_dir, "%.*s", (int)strcspn(given, ":"), given);
+		(void)snprintf(c.state_dir, sizeof c.state_dir, "%.*s", (int)strcspn(given, ":"),
+		               given);
 	char exe[PATH_MAX] = "";
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	exe[n < 0 ? 0 : n] = 0;
@@ -113,7 +115,8 @@ static char *next_line(char *line, int size, void *arg)
 	int c;
 	while ((c = getc(in->file)) != EOF && c != '\n')
 		continue;
-	complain(in, "the line is longer than %d bytes; lists may go on in the next, indented", size - 2);
+	complain(in, "the line is longer than %d bytes; lists may go on in the next, indented",
+	         size - 2);
 	line[0] = 0;
 	return line;
 }
@@ -125,8 +128,8 @@ static int handle(void *arg, const char *section, const char *key, const char *v
 	if (s == NULL) {
 		const setting *m = setting_meant(section, key);
 		if (m != NULL)
-			complain(in, "[%s] %s: unknown; did you mean [%s] %s?", section, key, m->section,
-			         m->key);
+			complain(in, "[%s] %s: unknown; did you mean [%s] %s?", section, key,
+			         m->section, m->key);
 		else
 			complain(in, "[%s] %s: unknown", section, key);
 		return 1;
@@ -212,18 +215,24 @@ static bool settle(const arguments *a, daemon_config *c)
 	    !apply(c, "--threads", "trainer", "threads", a->threads))
 		return false;
 	if (!setting_is_loopback(c->host))
-		(void)fprintf(stderr, "tpldd: warning: listening on %s lets other machines in; the"
-		              " token travels in clear, so put a TLS proxy in front\n", c->host);
+		(void)fprintf(stderr,
+		              "tpldd: warning: listening on %s lets other machines in; the"
+		              " token travels in clear, so put a TLS proxy in front\n",
+		              c->host);
 	return true;
 }
 
 config_outcome daemon_config_load(int argc, char **argv, daemon_config *ret)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},  {"state-dir", required_argument, NULL, 's'},
-		{"listen", required_argument, NULL, 'l'},  {"threads", required_argument, NULL, 't'},
-		{"check-config", no_argument, NULL, 'k'},  {"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'},
+		{"state-dir", required_argument, NULL, 's'},
+		{"listen", required_argument, NULL, 'l'},
+		{"threads", required_argument, NULL, 't'},
+		{"check-config", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	arguments a = {0};
 	optind = 0; /* GNU: start over, also after an earlier call */

@@ -11,7 +11,7 @@
 /* The keys that are no part of a recipe; everything else comes from recipe_fields.c. */
 typedef struct string_field {
 	const char *pointer;
-	size_t offset, size; /* in run_config */
+	size_t offset, size;         /* in run_config */
 	bool required, nullable, id; /* id: a whole number will do as well */
 	const char *text;
 } string_field;
@@ -20,7 +20,8 @@ typedef struct string_field {
 enum { PRESET_ROW = 1 };
 static const string_field strings[] = {
 	{"/name", STRING(name), .required = true, .text = "What people call the run"},
-	[PRESET_ROW] = {"/preset", STRING(preset), .text = "Where the defaults of all other keys come from"},
+	[PRESET_ROW] =
+	{"/preset", STRING(preset), .text = "Where the defaults of all other keys come from"},
 	{"/source", STRING(source), .required = true, .id = true,
 	 .text = "Labelled data set, by name or id"},
 	{"/target", STRING(target), .required = true, .id = true,
@@ -155,7 +156,8 @@ static void read_preset(reader *r)
 		complain_choice(r, "/preset", recipe_preset_name);
 	if (i < 0) /* go on, to find the other mistakes */
 		i = recipe_preset_find(default_preset);
-	(void)snprintf(r->config.preset, sizeof r->config.preset, "%s", recipe_preset_name((size_t)i));
+	(void)snprintf(r->config.preset, sizeof r->config.preset, "%s",
+	               recipe_preset_name((size_t)i));
 	r->config.recipe = recipe_preset((size_t)i);
 }
 
@@ -209,8 +211,8 @@ static const recipe_field *count_field(const recipe_field *array)
 	return NULL;
 }
 
-/* An array's length sets its count, unless the count has a key of its own and that was given: then the
- * values beyond it are not used, as in checkpoints that have more branches than they compute. */
+/* An array's length sets its count, unless the count has a key of its own and that was given: then
+ * the values beyond it are not used, as in checkpoints with more branches than they compute. */
 static bool read_count(reader *r, const recipe_field *f, size_t n)
 {
 	if (f->count_offset == 0) {
@@ -320,8 +322,8 @@ static bool known(const char *pointer)
 	return false;
 }
 
-/* The known key that was most likely meant: the same key elsewhere, or one of the same object that is
- * at most two typing mistakes away. */
+/* The known key that was most likely meant: the same key elsewhere, or one of the same object that
+ * is at most two typing mistakes away. */
 static const char *meant(const char *parent, const char *key)
 {
 	const char *best = NULL, *p;
@@ -329,7 +331,8 @@ static const char *meant(const char *parent, const char *key)
 	for (size_t i = 0; (p = known_pointer(i)) != NULL; i++) {
 		const char *last = strrchr(p, '/');
 		size_t distance = text_distance(last + 1, key);
-		bool sibling = (size_t)(last - p) == parent_len && strncmp(p, parent, parent_len) == 0;
+		bool sibling =
+			(size_t)(last - p) == parent_len && strncmp(p, parent, parent_len) == 0;
 		if (!sibling)
 			distance = distance == 0 ? 2 : best_distance;
 		if (distance < best_distance && distance * 2 <= strlen(key) + 1) {
@@ -447,8 +450,8 @@ static json_t *field_value(const recipe_field *f, const recipe *r)
 	return list;
 }
 
-/* Sets the value at a pointer whose parent exists; a null parent (an option that is off) takes none.
- * `inner` lies between the levels: "properties" in a schema. Takes over v. */
+/* Sets the value at a pointer whose parent exists; a null parent (an option that is off) takes
+ * none. `inner` lies between the levels: "properties" in a schema. Takes over v. */
 static void place(json_t *root, const char *pointer, const char *inner, json_t *v)
 {
 	const char *last = strrchr(pointer, '/');
@@ -495,8 +498,9 @@ json_t *run_config_json(const run_config *c)
 static json_t *object_schema(bool nullable, const char *text)
 {
 	json_t *s = json_object();
-	(void)json_object_set_new(s, "type", nullable ? json_pack("[ss]", "object", "null") :
-	                                                json_string("object"));
+	(void)json_object_set_new(s, "type",
+	                          nullable ? json_pack("[ss]", "object", "null") :
+	                                     json_string("object"));
 	if (text != NULL)
 		(void)json_object_set_new(s, "description", json_string(text));
 	(void)json_object_set_new(s, "properties", json_object());
@@ -507,10 +511,11 @@ static json_t *object_schema(bool nullable, const char *text)
 static json_t *number_schema(const recipe_field *f)
 {
 	json_t *s = json_object();
-	(void)json_object_set_new(s, "type", json_string(f->kind == FIELD_SIZE ? "integer" : "number"));
+	(void)json_object_set_new(s, "type",
+	                          json_string(f->kind == FIELD_SIZE ? "integer" : "number"));
 	if (f->step > 1.0 && f->low + f->step == f->high) {
-		(void)json_object_set_new(s, "enum", json_pack("[oo]", number(f, f->low),
-		                                               number(f, f->high)));
+		(void)json_object_set_new(s, "enum",
+		                          json_pack("[oo]", number(f, f->low), number(f, f->high)));
 		return s;
 	}
 	(void)json_object_set_new(s, "minimum", number(f, f->low));
@@ -574,8 +579,9 @@ static json_t *preset_schema(void)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; recipe_preset_name(i) != NULL; i++)
-		(void)json_array_append_new(list, json_pack("{ssss}", "const", recipe_preset_name(i),
-		                                            "description", recipe_preset_text(i)));
+		(void)json_array_append_new(list,
+		                            json_pack("{ssss}", "const", recipe_preset_name(i),
+		                                      "description", recipe_preset_text(i)));
 	return json_pack("{ssssssso}", "type", "string", "default", default_preset, "description",
 	                 strings[PRESET_ROW].text, "oneOf", list);
 }

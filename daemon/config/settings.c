@@ -35,12 +35,14 @@ static bool set_listen(daemon_config *c, const char *value, char *why, size_t si
 		(void)snprintf(why, size, "'%s' is not HOST:PORT", value);
 		return false;
 	}
-	(void)snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), value + bracketed);
+	(void)snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len),
+	               value + bracketed);
 	if (strcmp(host, "localhost") == 0)
 		(void)snprintf(host, sizeof host, "127.0.0.1");
 	unsigned char address[16];
 	if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, address) != 1) {
-		(void)snprintf(why, size, "'%s' is no IPv4 address, no [IPv6 address], and not localhost",
+		(void)snprintf(why, size,
+		               "'%s' is no IPv4 address, no [IPv6 address], and not localhost",
 		               host);
 		return false;
 	}
@@ -68,7 +70,8 @@ static bool each(daemon_config *c, const char *value,
 		while (end > 0 && (value[end - 1] == ' ' || value[end - 1] == '\t'))
 			end--;
 		if (end >= sizeof item) {
-			(void)snprintf(why, size, "an item is longer than %zu bytes", sizeof item - 1);
+			(void)snprintf(why, size, "an item is longer than %zu bytes",
+			               sizeof item - 1);
 			return false;
 		}
 		(void)snprintf(item, sizeof item, "%.*s", (int)end, value);
@@ -84,7 +87,8 @@ static bool add_host(daemon_config *c, const char *name, char *why, size_t size)
 	size_t len = strlen(name);
 	if (len >= sizeof c->allowed_host[0] ||
 	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != len) {
-		(void)snprintf(why, size, "'%.100s' is no host name in lower case, without a port", name);
+		(void)snprintf(why, size, "'%.100s' is no host name in lower case, without a port",
+		               name);
 		return false;
 	}
 	if (c->allowed_hosts == CONFIG_MAX_HOSTS) {

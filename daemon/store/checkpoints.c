@@ -40,17 +40,21 @@ static void read_row(stmt *q, void *row)
 /* A checkpoint written again at the same step replaces the file, so also the row that named it. */
 static tp_status forget_file(db *d, const checkpoint_row *c, tp_err *err)
 {
-	stmt q = stmt_open(d, "DELETE FROM checkpoint WHERE run = ? AND resume = 1 AND file = ?", err);
+	stmt q = stmt_open(d, "DELETE FROM checkpoint WHERE run = ? AND resume = 1 AND file = ?",
+	                   err);
 	put_int(&q, c->run);
 	put_text(&q, c->file);
 	return stmt_run(&q, "replace the checkpoint");
 }
 
-static tp_status insert(db *d, const checkpoint_row *c, bool resume, int64_t stage_step, tp_err *err)
+static tp_status insert(db *d, const checkpoint_row *c, bool resume, int64_t stage_step,
+                        tp_err *err)
 {
-	stmt q = stmt_open(d,
-	                   "INSERT INTO checkpoint (run, resume, round, stage, stage_step, step, phase,"
-	                   " file, sha256, bytes, created_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)", err);
+	stmt q = stmt_open(
+		d,
+		"INSERT INTO checkpoint (run, resume, round, stage, stage_step, step, phase,"
+		" file, sha256, bytes, created_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+		err);
 	put_int(&q, c->run);
 	put_int(&q, resume);
 	put_int(&q, c->round);
@@ -80,7 +84,8 @@ static tp_status prune(db *d, int64_t run, char ***ret_stale, size_t *ret_n, tp_
 {
 	stmt q = stmt_open(d, "SELECT file FROM checkpoint" WHERE_OLD, err);
 	put_int(&q, run);
-	tp_status st = stmt_collect(&q, read_name, name_done, sizeof(char *), (void **)ret_stale, ret_n);
+	tp_status st =
+		stmt_collect(&q, read_name, name_done, sizeof(char *), (void **)ret_stale, ret_n);
 	if (st != TP_OK)
 		return st;
 	q = stmt_open(d, "DELETE FROM checkpoint" WHERE_OLD, err);
@@ -88,7 +93,8 @@ static tp_status prune(db *d, int64_t run, char ***ret_stale, size_t *ret_n, tp_
 	return stmt_run(&q, "forget old checkpoints");
 }
 
-static tp_status progress(db *d, const store_progress *p, char ***ret_stale, size_t *ret_n, tp_err *err)
+static tp_status progress(db *d, const store_progress *p, char ***ret_stale, size_t *ret_n,
+                          tp_err *err)
 {
 	tp_status st = run_require(d, p->run, err);
 	if (st == TP_OK && p->checkpoint != NULL)
@@ -101,7 +107,8 @@ static tp_status progress(db *d, const store_progress *p, char ***ret_stale, siz
 		return st;
 	stmt q = stmt_open(d,
 	                   "UPDATE run SET stage = ?, step = ?, seconds = ?, updated_ms = ?"
-	                   " WHERE id = ?", err);
+	                   " WHERE id = ?",
+	                   err);
 	put_int(&q, p->stage);
 	put_int(&q, p->step);
 	put_real(&q, p->seconds);
@@ -133,12 +140,15 @@ tp_status store_run_progress(store *s, const store_progress *p, char ***ret_stal
 	return st;
 }
 
-tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint_row *ret, tp_err *err)
+tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint_row *ret,
+                                  tp_err *err)
 {
 	db *d = reader_enter(s);
 	stmt q = stmt_open(d,
-	                   "SELECT " CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND resume = 1"
-	                   " ORDER BY id DESC LIMIT 1 OFFSET ?", err);
+	                   "SELECT " CHECKPOINT_COLUMNS
+	                   " FROM checkpoint WHERE run = ? AND resume = 1"
+	                   " ORDER BY id DESC LIMIT 1 OFFSET ?",
+	                   err);
 	put_int(&q, run);
 	put_int(&q, (int64_t)skip);
 	tp_status st = stmt_one(&q, read_row, done, sizeof *ret, ret, "resume checkpoint");
@@ -146,8 +156,8 @@ tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint
 	return st;
 }
 
-/* A step g may stand both at the end of one stage and at the start of the next, so resume checkpoints
- * are compared by stage first. */
+/* A global step may stand both at the end of one stage and at the start of the next, so resume
+ * checkpoints are compared by stage too. */
 static tp_status rewind_rows(db *d, int64_t run, int64_t stage, int64_t global_step, tp_err *err)
 {
 	static const char *const sql[] = {
@@ -155,7 +165,8 @@ static tp_status rewind_rows(db *d, int64_t run, int64_t stage, int64_t global_s
 		"DELETE FROM round WHERE run = ?1 AND stage >= ?2",
 		"DELETE FROM evaluation WHERE run = ?1 AND stage >= ?2",
 		"DELETE FROM checkpoint WHERE run = ?1 AND resume = 0 AND stage >= ?2",
-		"DELETE FROM checkpoint WHERE run = ?1 AND resume = 1 AND (stage > ?2 OR step > ?3)",
+		"DELETE FROM checkpoint WHERE run = ?1 AND resume = 1"
+		" AND (stage > ?2 OR step > ?3)",
 		"UPDATE run SET stage = ?2, step = coalesce((SELECT stage_step FROM checkpoint"
 		" WHERE run = ?1 AND resume = 1 AND stage = ?2 AND step = ?3"
 		" ORDER BY id DESC LIMIT 1), 0) WHERE id = ?1",
@@ -199,7 +210,9 @@ tp_status store_checkpoint_add(store *s, const checkpoint_row *c, int64_t *ret_i
 tp_status store_checkpoint_get(store *s, int64_t id, checkpoint_row *ret, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " CHECKPOINT_COLUMNS " FROM checkpoint WHERE id = ? AND resume = 0",
+	stmt q = stmt_open(d,
+	                   "SELECT " CHECKPOINT_COLUMNS
+	                   " FROM checkpoint WHERE id = ? AND resume = 0",
 	                   err);
 	put_int(&q, id);
 	tp_status st = stmt_one(&q, read_row, done, sizeof *ret, ret, "checkpoint");
@@ -213,7 +226,8 @@ tp_status store_checkpoint_list(store *s, int64_t run, int64_t after, size_t lim
 	db *d = reader_enter(s);
 	stmt q = stmt_open(d,
 	                   "SELECT " CHECKPOINT_COLUMNS " FROM checkpoint"
-	                   " WHERE run = ? AND resume = 0 AND id > ? ORDER BY id LIMIT ?", err);
+	                   " WHERE run = ? AND resume = 0 AND id > ? ORDER BY id LIMIT ?",
+	                   err);
 	put_int(&q, run);
 	put_int(&q, after);
 	put_int(&q, (int64_t)limit);

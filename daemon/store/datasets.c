@@ -4,14 +4,14 @@
 #include "store/store_private.h"
 
 #define DATASET_COLUMNS                                                                            \
-	"id, name, layout, root, split, include, classes, class_set, class_map, images, labelled,"  \
+	"id, name, layout, root, split, include, classes, class_set, class_map, images, labelled," \
 	" created_ms"
 #define IMAGE_COLUMNS "idx, name, image, label, width, height"
 
 void dataset_row_done(dataset_row *r)
 {
-	char *text[] = {r->name, r->layout, r->root, r->split, r->include, r->classes, r->class_set,
-	                r->class_map};
+	char *text[] = {r->name,    r->layout,  r->root,      r->split,
+	                r->include, r->classes, r->class_set, r->class_map};
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
 		free(text[i]);
 	*r = (dataset_row){0};
@@ -68,7 +68,8 @@ static tp_status check_order(const dataset_image_row *image, size_t images, tp_e
 {
 	for (size_t i = 0; i < images; i++) {
 		if (image[i].name == NULL || image[i].index != (int64_t)i)
-			return tp_fail(err, TP_INVALID, 0, "image %zu has no name or a wrong index", i);
+			return tp_fail(err, TP_INVALID, 0, "image %zu has no name or a wrong index",
+			               i);
 		if (i > 0 && strcmp(image[i - 1].name, image[i].name) >= 0)
 			return tp_fail(err, TP_INVALID, 0, "images are not in name order at %.200s",
 			               image[i].name);
@@ -86,10 +87,12 @@ static tp_status insert(db *d, const dataset_row *r, const dataset_image_row *im
 	if (st != TP_OK)
 		return st;
 	if (taken != 0)
-		return tp_fail(err, TP_EXISTS, 0, "a data set named %.200s exists already", r->name);
+		return tp_fail(err, TP_EXISTS, 0, "a data set named %.200s exists already",
+		               r->name);
 	q = stmt_open(d,
 	              "INSERT INTO dataset (name, layout, root, split, include, classes, class_set,"
-	              " class_map, images, labelled, created_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)", err);
+	              " class_map, images, labelled, created_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+	              err);
 	put_text(&q, r->name);
 	put_text(&q, r->layout);
 	put_text(&q, r->root);
@@ -104,8 +107,10 @@ static tp_status insert(db *d, const dataset_row *r, const dataset_image_row *im
 	st = stmt_run(&q, "add the data set");
 	*ret_id = sqlite3_last_insert_rowid(d->handle);
 	for (size_t i = 0; i < images && st == TP_OK; i++) {
-		q = stmt_open(d, "INSERT INTO dataset_image (dataset, " IMAGE_COLUMNS ")"
-		              " VALUES (?,?,?,?,?,?,?)", err);
+		q = stmt_open(d,
+		              "INSERT INTO dataset_image (dataset, " IMAGE_COLUMNS ")"
+		              " VALUES (?,?,?,?,?,?,?)",
+		              err);
 		put_int(&q, *ret_id);
 		put_int(&q, image[i].index);
 		put_text(&q, image[i].name);
@@ -152,22 +157,26 @@ tp_status store_dataset_find(store *s, const char *name, dataset_row *ret, tp_er
 	stmt q = stmt_open(d,
 	                   "SELECT " DATASET_COLUMNS " FROM dataset"
 	                   " WHERE name = ?1 OR CAST(id AS TEXT) = ?1"
-	                   " ORDER BY name = ?1 DESC LIMIT 1", err);
+	                   " ORDER BY name = ?1 DESC LIMIT 1",
+	                   err);
 	put_text(&q, name);
 	tp_status st = stmt_one(&q, read_dataset, dataset_done, sizeof *ret, ret, "data set");
 	db_leave(d);
 	return st;
 }
 
-tp_status store_dataset_list(store *s, int64_t after, size_t limit, dataset_row **ret, size_t *ret_n,
-                             tp_err *err)
+tp_status store_dataset_list(store *s, int64_t after, size_t limit, dataset_row **ret,
+                             size_t *ret_n, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id > ? ORDER BY id LIMIT ?",
+	stmt q = stmt_open(d,
+	                   "SELECT " DATASET_COLUMNS
+	                   " FROM dataset WHERE id > ? ORDER BY id LIMIT ?",
 	                   err);
 	put_int(&q, after);
 	put_int(&q, (int64_t)limit);
-	tp_status st = stmt_collect(&q, read_dataset, dataset_done, sizeof **ret, (void **)ret, ret_n);
+	tp_status st =
+		stmt_collect(&q, read_dataset, dataset_done, sizeof **ret, (void **)ret, ret_n);
 	db_leave(d);
 	return st;
 }
@@ -175,15 +184,15 @@ tp_status store_dataset_list(store *s, int64_t after, size_t limit, dataset_row 
 static tp_status delete_row(db *d, int64_t id, tp_err *err)
 {
 	int64_t run;
-	stmt q = stmt_open(d, "SELECT id FROM run WHERE source = ?1 OR target = ?1 OR eval = ?1 LIMIT 1",
-	                   err);
+	stmt q = stmt_open(
+		d, "SELECT id FROM run WHERE source = ?1 OR target = ?1 OR eval = ?1 LIMIT 1", err);
 	put_int(&q, id);
 	tp_status st = stmt_int(&q, 0, &run);
 	if (st != TP_OK)
 		return st;
 	if (run != 0)
-		return tp_fail(err, TP_CONFLICT, 0, "data set %lld is used by run %lld", (long long)id,
-		               (long long)run);
+		return tp_fail(err, TP_CONFLICT, 0, "data set %lld is used by run %lld",
+		               (long long)id, (long long)run);
 	q = stmt_open(d, "DELETE FROM dataset WHERE id = ?", err);
 	put_int(&q, id);
 	st = stmt_run(&q, "delete the data set");
@@ -201,10 +210,13 @@ tp_status store_dataset_delete(store *s, int64_t id, tp_err *err)
 	return writer_leave(d, delete_row(d, id, err), err);
 }
 
-tp_status store_dataset_images(store *s, int64_t id, dataset_image_row **ret, size_t *ret_n, tp_err *err)
+tp_status store_dataset_images(store *s, int64_t id, dataset_image_row **ret, size_t *ret_n,
+                               tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " IMAGE_COLUMNS " FROM dataset_image WHERE dataset = ? ORDER BY idx",
+	stmt q = stmt_open(d,
+	                   "SELECT " IMAGE_COLUMNS
+	                   " FROM dataset_image WHERE dataset = ? ORDER BY idx",
 	                   err);
 	put_int(&q, id);
 	tp_status st = stmt_collect(&q, read_image, image_done, sizeof **ret, (void **)ret, ret_n);
@@ -212,14 +224,18 @@ tp_status store_dataset_images(store *s, int64_t id, dataset_image_row **ret, si
 	return st;
 }
 
-tp_status store_dataset_image(store *s, int64_t id, int64_t index, dataset_image_row *ret, tp_err *err)
+tp_status store_dataset_image(store *s, int64_t id, int64_t index, dataset_image_row *ret,
+                              tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " IMAGE_COLUMNS " FROM dataset_image WHERE dataset = ? AND idx = ?",
+	stmt q = stmt_open(d,
+	                   "SELECT " IMAGE_COLUMNS
+	                   " FROM dataset_image WHERE dataset = ? AND idx = ?",
 	                   err);
 	put_int(&q, id);
 	put_int(&q, index);
-	tp_status st = stmt_one(&q, read_image, image_done, sizeof *ret, ret, "image in the data set");
+	tp_status st =
+		stmt_one(&q, read_image, image_done, sizeof *ret, ret, "image in the data set");
 	db_leave(d);
 	return st;
 }

@@ -32,14 +32,16 @@ static void read_row(stmt *q, void *row)
 
 tp_status run_update_miou(db *d, int64_t run, tp_err *err)
 {
-	stmt q = stmt_open(d,
+	stmt q = stmt_open(
+		d,
 		"UPDATE run SET"
-		" miou_source = coalesce((SELECT miou FROM evaluation WHERE run = ?1 AND round = -1),"
-		"  -1.0),"
+		" miou_source = coalesce((SELECT miou FROM evaluation WHERE run = ?1"
+		"  AND round = -1), -1.0),"
 		" miou_current = coalesce((SELECT miou FROM evaluation WHERE run = ?1"
 		"  ORDER BY stage DESC LIMIT 1), -1.0),"
 		" miou_best = coalesce((SELECT max(miou) FROM evaluation WHERE run = ?1), -1.0)"
-		" WHERE id = ?1", err);
+		" WHERE id = ?1",
+		err);
 	put_int(&q, run);
 	return stmt_run(&q, "update the run's mIoU");
 }
@@ -52,8 +54,10 @@ tp_status store_evaluation_add(store *s, const evaluation_row *e, tp_err *err)
 		return st;
 	st = run_require(d, e->run, err);
 	if (st == TP_OK) {
-		stmt q = stmt_open(d, "INSERT INTO evaluation (" EVALUATION_COLUMNS ")"
-		                   " VALUES (?,?,?,?,?,?,?,?)", err);
+		stmt q = stmt_open(d,
+		                   "INSERT INTO evaluation (" EVALUATION_COLUMNS ")"
+		                   " VALUES (?,?,?,?,?,?,?,?)",
+		                   err);
 		put_int(&q, e->run);
 		put_int(&q, e->stage);
 		put_int(&q, e->round);
@@ -69,10 +73,13 @@ tp_status store_evaluation_add(store *s, const evaluation_row *e, tp_err *err)
 	return writer_leave(d, st, err);
 }
 
-tp_status store_evaluation_list(store *s, int64_t run, evaluation_row **ret, size_t *ret_n, tp_err *err)
+tp_status store_evaluation_list(store *s, int64_t run, evaluation_row **ret, size_t *ret_n,
+                                tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " EVALUATION_COLUMNS " FROM evaluation WHERE run = ? ORDER BY stage",
+	stmt q = stmt_open(d,
+	                   "SELECT " EVALUATION_COLUMNS
+	                   " FROM evaluation WHERE run = ? ORDER BY stage",
 	                   err);
 	put_int(&q, run);
 	tp_status st = stmt_collect(&q, read_row, done, sizeof **ret, (void **)ret, ret_n);
@@ -80,12 +87,17 @@ tp_status store_evaluation_list(store *s, int64_t run, evaluation_row **ret, siz
 	return st;
 }
 
-tp_status store_evaluation_get(store *s, int64_t run, int64_t round, evaluation_row *ret, tp_err *err)
+tp_status store_evaluation_get(store *s, int64_t run, int64_t round, evaluation_row *ret,
+                               tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, round < -1 ?
-		"SELECT " EVALUATION_COLUMNS " FROM evaluation WHERE run = ? ORDER BY stage DESC LIMIT 1" :
-		"SELECT " EVALUATION_COLUMNS " FROM evaluation WHERE run = ? AND round = ?", err);
+	stmt q = stmt_open(d,
+	                   round < -1 ?
+	                           "SELECT " EVALUATION_COLUMNS
+	                           " FROM evaluation WHERE run = ? ORDER BY stage DESC LIMIT 1" :
+	                           "SELECT " EVALUATION_COLUMNS
+	                           " FROM evaluation WHERE run = ? AND round = ?",
+	                   err);
 	put_int(&q, run);
 	if (round >= -1)
 		put_int(&q, round);

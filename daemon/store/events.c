@@ -5,6 +5,8 @@
 /* How many events a client that was away can still replay. */
 enum { EVENTS_KEPT = 100000 };
 
+#define EVENT_COLUMNS "id, run, time_ms, type, data"
+
 void event_row_done(event_row *r)
 {
 	free(r->type);
@@ -44,8 +46,8 @@ tp_status event_insert(db *d, int64_t run, const char *type, const char *data, i
 	return stmt_run(&q, "forget old events");
 }
 
-tp_status store_event_add(store *s, int64_t run, const char *type, const char *data, int64_t *ret_id,
-                          tp_err *err)
+tp_status store_event_add(store *s, int64_t run, const char *type, const char *data,
+                          int64_t *ret_id, tp_err *err)
 {
 	db *d;
 	tp_status st = writer_enter(s, &d, err);
@@ -66,10 +68,12 @@ tp_status store_event_list(store *s, int64_t after, int64_t run, size_t limit, e
                            size_t *ret_n, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, run == 0 ?
-		"SELECT id, run, time_ms, type, data FROM event WHERE id > ? ORDER BY id LIMIT ?" :
-		"SELECT id, run, time_ms, type, data FROM event WHERE id > ? AND run = ?"
-		" ORDER BY id LIMIT ?", err);
+	stmt q = stmt_open(d,
+	                   run == 0 ?
+	                   "SELECT " EVENT_COLUMNS " FROM event WHERE id > ? ORDER BY id LIMIT ?" :
+	                   "SELECT " EVENT_COLUMNS " FROM event WHERE id > ? AND run = ?"
+	                   " ORDER BY id LIMIT ?",
+	                   err);
 	put_int(&q, after);
 	if (run != 0)
 		put_int(&q, run);

@@ -1,5 +1,5 @@
-/* images: the scores of target images, queried page by page. The SQL text is put together from fixed
- * pieces only; values are always bound. */
+/* images: the scores of target images, queried page by page. The SQL text is put together from
+ * fixed pieces only; values are always bound. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,15 +40,17 @@ static void read_row(stmt *q, void *row)
 	r->class_confidence = get_text(q);
 }
 
-/* The conditions of a query without its cursor. A condition that is not wanted is absent, so that the
- * indexes serve each combination. Parameters of all texts: ?1 run, ?2 round, ?3 split, ?4 class,
+/* The conditions of a query without its cursor. A condition that is not wanted is absent, so that
+ * the indexes serve each combination. Parameters everywhere: ?1 run, ?2 round, ?3 split, ?4 class,
  * ?5 and ?6 the cursor, ?7 limit. */
 static void where(const image_query *q, char *sql, size_t size)
 {
-	(void)snprintf(sql, size, " WHERE i.run = ?1 AND i.round = ?2%s%s",
-	               q->split < 0 ? "" : " AND i.easy = ?3",
-	               q->class_id < 0 ? "" :
-	               " AND json_extract(i.class_confidence, '$[' || ?4 || ']') IS NOT NULL");
+	(void)snprintf(
+		sql, size, " WHERE i.run = ?1 AND i.round = ?2%s%s",
+		q->split < 0 ? "" : " AND i.easy = ?3",
+		q->class_id < 0 ?
+			"" :
+			" AND json_extract(i.class_confidence, '$[' || ?4 || ']') IS NOT NULL");
 }
 
 static void bind_query(stmt *q, const image_query *want, int64_t round)
@@ -69,9 +71,11 @@ static tp_status find_round(db *d, const image_query *want, int64_t *ret, tp_err
 	if (st != TP_OK)
 		return st;
 	int64_t round = -1;
-	stmt q = stmt_open(d, want->round < 0 ?
-		"SELECT coalesce(max(round), -1) FROM round WHERE run = ?" :
-		"SELECT round FROM round WHERE run = ? AND round = ?", err);
+	stmt q = stmt_open(d,
+	                   want->round < 0 ?
+	                           "SELECT coalesce(max(round), -1) FROM round WHERE run = ?" :
+	                           "SELECT round FROM round WHERE run = ? AND round = ?",
+	                   err);
 	put_int(&q, want->run);
 	if (want->round >= 0)
 		put_int(&q, want->round);
@@ -163,14 +167,16 @@ tp_status store_image_history(store *s, int64_t run, int64_t index, image_row **
 	int64_t known;
 	stmt q = stmt_open(d,
 	                   "SELECT count(*) FROM run AS r JOIN dataset_image AS n"
-	                   " ON n.dataset = r.target AND n.idx = ?2 WHERE r.id = ?1", err);
+	                   " ON n.dataset = r.target AND n.idx = ?2 WHERE r.id = ?1",
+	                   err);
 	put_int(&q, run);
 	put_int(&q, index);
 	tp_status st = stmt_int(&q, 0, &known);
 	if (st == TP_OK && known == 0)
 		st = tp_fail(err, TP_NOTFOUND, 0, "no such image of a run");
 	if (st == TP_OK) {
-		q = stmt_open(d, SELECT_IMAGES " WHERE i.run = ? AND i.idx = ? ORDER BY i.round", err);
+		q = stmt_open(d, SELECT_IMAGES " WHERE i.run = ? AND i.idx = ? ORDER BY i.round",
+		              err);
 		put_int(&q, run);
 		put_int(&q, index);
 		st = stmt_collect(&q, read_row, done, sizeof **ret, (void **)ret, ret_n);

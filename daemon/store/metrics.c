@@ -22,8 +22,10 @@ tp_status metric_insert(db *d, int64_t run, const metric_row *m, size_t n, tp_er
 	tp_status st = TP_OK;
 	for (size_t i = 0; i < n && st == TP_OK; i++) {
 		/* A step that is done again after a crash gives the same value again. */
-		stmt q = stmt_open(d, "INSERT OR REPLACE INTO metric (run, key, step, value)"
-		                   " VALUES (?,?,?,?)", err);
+		stmt q = stmt_open(d,
+		                   "INSERT OR REPLACE INTO metric (run, key, step, value)"
+		                   " VALUES (?,?,?,?)",
+		                   err);
 		put_int(&q, run);
 		put_text(&q, m[i].key);
 		put_int(&q, m[i].step);
@@ -33,10 +35,12 @@ tp_status metric_insert(db *d, int64_t run, const metric_row *m, size_t n, tp_er
 	return st;
 }
 
-/* The next key behind `after` in a run; walking them one by one touches one row a key instead of all. */
+/* The next key behind `after` in a run; walking them one by one touches one row a key, not all. */
 static tp_status next_key(db *d, int64_t run, const char *after, char **ret, tp_err *err)
 {
-	stmt q = stmt_open(d, "SELECT key FROM metric WHERE run = ? AND key > ? ORDER BY key LIMIT 1", err);
+	stmt q = stmt_open(d,
+	                   "SELECT key FROM metric WHERE run = ? AND key > ? ORDER BY key LIMIT 1",
+	                   err);
 	put_int(&q, run);
 	put_text(&q, after);
 	*ret = stmt_next(&q) ? get_text(&q) : NULL;
@@ -46,11 +50,12 @@ static tp_status next_key(db *d, int64_t run, const char *after, char **ret, tp_
 /* Reads one series. With more rows than max_points, row i of n falls into bucket i*b/n of
  * b = max_points/2, and a bucket gives its smallest and its largest value in the order of their
  * steps: peaks stay visible, and the same rows give the same picture. */
-static tp_status read_series(db *d, int64_t run, const char *key, int64_t from_step, size_t max_points,
-                             metric_series *series, tp_err *err)
+static tp_status read_series(db *d, int64_t run, const char *key, int64_t from_step,
+                             size_t max_points, metric_series *series, tp_err *err)
 {
 	int64_t rows;
-	stmt q = stmt_open(d, "SELECT count(*) FROM metric WHERE run = ? AND key = ? AND step >= ?", err);
+	stmt q = stmt_open(d, "SELECT count(*) FROM metric WHERE run = ? AND key = ? AND step >= ?",
+	                   err);
 	put_int(&q, run);
 	put_text(&q, key);
 	put_int(&q, from_step);
@@ -61,8 +66,10 @@ static tp_status read_series(db *d, int64_t run, const char *key, int64_t from_s
 	series->point = malloc((n < max_points ? n : max_points) * sizeof *series->point + 1);
 	if (series->point == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory");
-	q = stmt_open(d, "SELECT step, value FROM metric WHERE run = ? AND key = ? AND step >= ?"
-	              " ORDER BY step", err);
+	q = stmt_open(d,
+	              "SELECT step, value FROM metric WHERE run = ? AND key = ? AND step >= ?"
+	              " ORDER BY step",
+	              err);
 	put_int(&q, run);
 	put_text(&q, key);
 	put_int(&q, from_step);
@@ -144,8 +151,8 @@ static tp_status all(db *d, int64_t run, int64_t from_step, size_t max_points, m
 	}
 }
 
-tp_status store_metrics(store *s, int64_t run, const char *keys, int64_t from_step, size_t max_points,
-                        metric_series **ret, size_t *ret_n, tp_err *err)
+tp_status store_metrics(store *s, int64_t run, const char *keys, int64_t from_step,
+                        size_t max_points, metric_series **ret, size_t *ret_n, tp_err *err)
 {
 	if (max_points < 2)
 		return tp_fail(err, TP_INVALID, 0, "max_points must be 2 or more");
@@ -157,7 +164,7 @@ tp_status store_metrics(store *s, int64_t run, const char *keys, int64_t from_st
 	tp_status st = snapshot_enter(s, &d, err);
 	if (st == TP_OK) {
 		st = keys == NULL ? all(d, run, from_step, max_points, list, &n, err) :
-				    named(d, run, keys, from_step, max_points, list, &n, err);
+		                    named(d, run, keys, from_step, max_points, list, &n, err);
 		snapshot_leave(d);
 	}
 	if (st != TP_OK) {

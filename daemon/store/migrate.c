@@ -1,5 +1,5 @@
-/* migrate: applies migrations/NNNN_name.sql in order. user_version counts the applied ones; the table
- * `migration` keeps their digests, so that an edited file is noticed instead of believed. */
+/* migrate: applies migrations/NNNN_name.sql in order. user_version counts the applied ones; the
+ * table `migration` keeps their digests, so that an edited file is noticed instead of believed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,14 +41,16 @@ static tp_status apply(sqlite3 *handle, int version, const char *name, const cha
                        const char *sha256, tp_err *err)
 {
 	char finish[512];
-	/* `name` comes from is_migration's pattern plus whatever a file name may hold: %Q quotes it. */
+	/* A file name may hold quotes; %Q doubles them. */
 	(void)sqlite3_snprintf(sizeof finish, finish,
 	                       "INSERT INTO migration (version, name, sha256) VALUES (%d, %Q, %Q);"
-	                       "PRAGMA user_version = %d;", version, name, sha256, version);
+	                       "PRAGMA user_version = %d;",
+	                       version, name, sha256, version);
 	tp_status st = db_exec(handle, "BEGIN IMMEDIATE", err);
 	if (st == TP_OK && version == 1) {
 		char first[256];
-		(void)sqlite3_snprintf(sizeof first, first, "PRAGMA application_id = %d;"
+		(void)sqlite3_snprintf(sizeof first, first,
+		                       "PRAGMA application_id = %d;"
 		                       "CREATE TABLE migration (version INTEGER PRIMARY KEY,"
 		                       " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT;",
 		                       APPLICATION_ID);
@@ -70,23 +72,25 @@ static tp_status apply(sqlite3 *handle, int version, const char *name, const cha
 	return st;
 }
 
-static tp_status verify(sqlite3 *handle, int version, const char *name, const char *sha256, tp_err *err)
+static tp_status verify(sqlite3 *handle, int version, const char *name, const char *sha256,
+                        tp_err *err)
 {
 	sqlite3_stmt *q = NULL;
-	int rc = sqlite3_prepare_v2(handle, "SELECT sha256 FROM migration WHERE version = ?", -1, &q,
-	                            NULL);
+	int rc = sqlite3_prepare_v2(handle, "SELECT sha256 FROM migration WHERE version = ?", -1,
+	                            &q, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_int(q, 1, version);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
 	tp_status st = TP_OK;
 	if (rc == SQLITE_DONE)
-		st = tp_fail(err, TP_CORRUPT, 0, "the database does not remember migration %s", name);
+		st = tp_fail(err, TP_CORRUPT, 0, "the database does not remember migration %s",
+		             name);
 	else if (rc != SQLITE_ROW)
 		st = db_fail(handle, rc, err, "read the list of migrations");
 	else if (strcmp((const char *)sqlite3_column_text(q, 0), sha256) != 0)
-		st = tp_fail(err, TP_CONFLICT, 0, "migration %s was changed after it had been applied",
-		             name);
+		st = tp_fail(err, TP_CONFLICT, 0,
+		             "migration %s was changed after it had been applied", name);
 	(void)sqlite3_finalize(q);
 	return st;
 }
@@ -144,8 +148,10 @@ tp_status migrate(sqlite3 *handle, const char *dir, tp_err *err)
 	else if (n == 0 || n > MAX_MIGRATIONS)
 		st = tp_fail(err, TP_NOTFOUND, 0, "%s holds %d migrations", dir, n);
 	else if (applied > n)
-		st = tp_fail(err, TP_CONFLICT, 0, "the database has version %lld, newer than this"
-		             " program, which knows versions up to %d", (long long)applied, n);
+		st = tp_fail(err, TP_CONFLICT, 0,
+		             "the database has version %lld, newer than this"
+		             " program, which knows versions up to %d",
+		             (long long)applied, n);
 	for (int i = 0; i < n; i++) {
 		if (st == TP_OK)
 			st = one(handle, dirfd, i + 1, applied, list[i]->d_name, err);

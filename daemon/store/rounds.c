@@ -40,7 +40,9 @@ static void read_row(stmt *q, void *row)
 
 static tp_status insert_round(db *d, const round_row *r, tp_err *err)
 {
-	stmt q = stmt_open(d, "INSERT INTO round (" ROUND_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	stmt q = stmt_open(d,
+	                   "INSERT INTO round (" ROUND_COLUMNS
+	                   ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	                   err);
 	put_int(&q, r->run);
 	put_int(&q, r->stage);
@@ -61,10 +63,12 @@ static tp_status insert_round(db *d, const round_row *r, tp_err *err)
 
 static tp_status insert_image(db *d, int64_t run, int64_t round, const image_row *m, tp_err *err)
 {
-	stmt q = stmt_open(d,
-	                   "INSERT INTO image_score (run, round, idx, confidence, entropy, easy, rank,"
-	                   " confident, voted, soft, ignored, class_confidence)"
-	                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", err);
+	stmt q = stmt_open(
+		d,
+		"INSERT INTO image_score (run, round, idx, confidence, entropy, easy, rank,"
+		" confident, voted, soft, ignored, class_confidence)"
+		" VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		err);
 	put_int(&q, run);
 	put_int(&q, round);
 	put_int(&q, m->index);
@@ -98,7 +102,8 @@ tp_status store_round_add(store *s, const round_row *r, const image_row *image, 
 tp_status store_round_list(store *s, int64_t run, round_row **ret, size_t *ret_n, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " ROUND_COLUMNS " FROM round WHERE run = ? ORDER BY round", err);
+	stmt q = stmt_open(d, "SELECT " ROUND_COLUMNS " FROM round WHERE run = ? ORDER BY round",
+	                   err);
 	put_int(&q, run);
 	tp_status st = stmt_collect(&q, read_row, done, sizeof **ret, (void **)ret, ret_n);
 	db_leave(d);

@@ -114,7 +114,8 @@ static tp_status record_state(db *d, int64_t run, run_state from, run_state to, 
 {
 	stmt q = stmt_open(d,
 	                   "INSERT INTO run_history (run, time_ms, state_from, state_to, reason)"
-	                   " VALUES (?,?,?,?,?)", err);
+	                   " VALUES (?,?,?,?,?)",
+	                   err);
 	put_int(&q, run);
 	put_int(&q, time_or_now(0));
 	put_text(&q, run_state_name(from));
@@ -140,10 +141,12 @@ static tp_status record_state(db *d, int64_t run, run_state from, run_state to, 
 static tp_status insert(db *d, const run_row *r, int64_t *ret_id, tp_err *err)
 {
 	int64_t now = time_or_now(r->created_ms);
-	stmt q = stmt_open(d,
-	                   "INSERT INTO run (name, config, source, target, eval, init, state, error,"
-	                   " stage, step, created_ms, updated_ms, seconds, miou_source, miou_current,"
-	                   " miou_best) VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0)", err);
+	stmt q = stmt_open(
+		d,
+		"INSERT INTO run (name, config, source, target, eval, init, state, error,"
+		" stage, step, created_ms, updated_ms, seconds, miou_source, miou_current,"
+		" miou_best) VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0)",
+		err);
 	put_text(&q, r->name);
 	put_text(&q, r->config);
 	put_int(&q, r->source);
@@ -187,10 +190,13 @@ tp_status store_run_list(store *s, int64_t before, int state_filter, size_t limi
                          size_t *ret_n, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, state_filter < 0 ?
-		"SELECT " RUN_COLUMNS " FROM run WHERE id < ? ORDER BY id DESC LIMIT ?" :
-		"SELECT " RUN_COLUMNS " FROM run WHERE id < ? AND state = ? ORDER BY id DESC LIMIT ?",
-		err);
+	stmt q = stmt_open(d,
+	                   state_filter < 0 ?
+	                           "SELECT " RUN_COLUMNS
+	                           " FROM run WHERE id < ? ORDER BY id DESC LIMIT ?" :
+	                           "SELECT " RUN_COLUMNS
+	                           " FROM run WHERE id < ? AND state = ? ORDER BY id DESC LIMIT ?",
+	                   err);
 	put_int(&q, before > 0 ? before : INT64_MAX);
 	if (state_filter >= 0)
 		put_text(&q, run_state_name((run_state)state_filter));
@@ -246,7 +252,8 @@ static tp_status set_state(db *d, int64_t id, run_state to, const char *reason, 
 		               run_state_name(from));
 	stmt q = stmt_open(d,
 	                   "UPDATE run SET state = ?, updated_ms = ?, error = iif(?, ?, error)"
-	                   " WHERE id = ?", err);
+	                   " WHERE id = ?",
+	                   err);
 	put_text(&q, run_state_name(to));
 	put_int(&q, time_or_now(0));
 	put_int(&q, error != NULL);
@@ -271,9 +278,11 @@ tp_status store_run_history(store *s, int64_t id, run_history_row **ret, size_t 
 	db *d = reader_enter(s);
 	stmt q = stmt_open(d,
 	                   "SELECT time_ms, state_from, state_to, reason FROM run_history"
-	                   " WHERE run = ? ORDER BY id", err);
+	                   " WHERE run = ? ORDER BY id",
+	                   err);
 	put_int(&q, id);
-	tp_status st = stmt_collect(&q, read_history, history_done, sizeof **ret, (void **)ret, ret_n);
+	tp_status st =
+		stmt_collect(&q, read_history, history_done, sizeof **ret, (void **)ret, ret_n);
 	db_leave(d);
 	return st;
 }
@@ -285,8 +294,8 @@ static tp_status delete_row(db *d, int64_t id, tp_err *err)
 	if (st != TP_OK)
 		return st;
 	if (!run_state_final(state))
-		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s; cancel it first", (long long)id,
-		               run_state_name(state));
+		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s; cancel it first",
+		               (long long)id, run_state_name(state));
 	stmt q = stmt_open(d, "DELETE FROM run WHERE id = ?", err);
 	put_int(&q, id);
 	return stmt_run(&q, "delete the run");

@@ -48,7 +48,8 @@ tp_status db_fail(sqlite3 *handle, int rc, tp_err *err, const char *what)
 		break;
 	case SQLITE_CONSTRAINT:
 		st = rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ?
-			TP_EXISTS : TP_CONFLICT;
+		             TP_EXISTS :
+		             TP_CONFLICT;
 		break;
 	default:
 		break;
@@ -120,7 +121,7 @@ tp_status writer_leave(db *d, tp_status st, tp_err *err)
 		stmt q = stmt_open(d, "COMMIT", err);
 		st = stmt_run(&q, "commit");
 	}
-	/* After a full disk SQLite has often rolled back by itself already; asking twice is an error. */
+	/* After a full disk SQLite has often rolled back by itself; asking twice is an error. */
 	if (sqlite3_get_autocommit(d->handle) == 0)
 		roll_back(d);
 	db_leave(d);
@@ -254,7 +255,8 @@ tp_status stmt_run(stmt *q, const char *what)
 	return stmt_close(q);
 }
 
-tp_status stmt_one(stmt *q, row_read *read, row_done *done, size_t size, void *ret, const char *what)
+tp_status stmt_one(stmt *q, row_read *read, row_done *done, size_t size, void *ret,
+                   const char *what)
 {
 	void *row = calloc(1, size);
 	if (row == NULL && q->status == TP_OK)
@@ -271,7 +273,8 @@ tp_status stmt_one(stmt *q, row_read *read, row_done *done, size_t size, void *r
 	return stmt_close(q);
 }
 
-tp_status stmt_collect(stmt *q, row_read *read, row_done *done, size_t size, void **ret, size_t *ret_n)
+tp_status stmt_collect(stmt *q, row_read *read, row_done *done, size_t size, void **ret,
+                       size_t *ret_n)
 {
 	char *rows = NULL;
 	size_t n = 0, room = 0;

@@ -7,28 +7,26 @@
 
 /* Settings of both connections (craft.md B.3). trusted_schema and cell_size_check guard against a
  * damaged or doctored file; mmap would turn its read errors into signals. */
-static const char shared_pragmas[] =
-	"PRAGMA foreign_keys = ON;"
-	"PRAGMA trusted_schema = OFF;"
-	"PRAGMA cell_size_check = ON;"
-	"PRAGMA mmap_size = 0;"
-	"PRAGMA busy_timeout = 5000;"
-	"PRAGMA temp_store = MEMORY;";
+static const char shared_pragmas[] = "PRAGMA foreign_keys = ON;"
+				     "PRAGMA trusted_schema = OFF;"
+				     "PRAGMA cell_size_check = ON;"
+				     "PRAGMA mmap_size = 0;"
+				     "PRAGMA busy_timeout = 5000;"
+				     "PRAGMA temp_store = MEMORY;";
 /* FULL: a committed row survives a power cut; we commit a few times a minute. */
-static const char writer_pragmas[] =
-	"PRAGMA journal_mode = WAL;"
-	"PRAGMA synchronous = FULL;"
-	"PRAGMA journal_size_limit = 67108864;";
+static const char writer_pragmas[] = "PRAGMA journal_mode = WAL;"
+				     "PRAGMA synchronous = FULL;"
+				     "PRAGMA journal_size_limit = 67108864;";
 
 static void set_limits(sqlite3 *handle)
 {
 	static const struct {
 		int id, value;
 	} limit[] = {
-		{SQLITE_LIMIT_LENGTH, 64 << 20},     {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
-		{SQLITE_LIMIT_COLUMN, 64},           {SQLITE_LIMIT_EXPR_DEPTH, 64},
-		{SQLITE_LIMIT_COMPOUND_SELECT, 8},   {SQLITE_LIMIT_ATTACHED, 0},
-		{SQLITE_LIMIT_VARIABLE_NUMBER, 64},  {SQLITE_LIMIT_TRIGGER_DEPTH, 8},
+		{SQLITE_LIMIT_LENGTH, 64 << 20},    {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+		{SQLITE_LIMIT_COLUMN, 64},          {SQLITE_LIMIT_EXPR_DEPTH, 64},
+		{SQLITE_LIMIT_COMPOUND_SELECT, 8},  {SQLITE_LIMIT_ATTACHED, 0},
+		{SQLITE_LIMIT_VARIABLE_NUMBER, 64}, {SQLITE_LIMIT_TRIGGER_DEPTH, 8},
 	};
 	for (size_t i = 0; i < sizeof limit / sizeof *limit; i++)
 		(void)sqlite3_limit(handle, limit[i].id, limit[i].value);
@@ -37,7 +35,7 @@ static void set_limits(sqlite3 *handle)
 static tp_status db_open(db *d, const char *path, bool writer, tp_err *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-		    (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+	            (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
 	int rc = sqlite3_open_v2(path, &d->handle, flags, NULL);
 	if (d->handle == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory opening %s", path);

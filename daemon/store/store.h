@@ -5,8 +5,11 @@
  * reader (mutex too). All functions may be called from any thread. `json` columns hold texts the
  * callers made; they are stored and returned as they are.
  * Durability: WAL, synchronous=FULL. A function that writes several rows does so in one transaction.
+ * Lists of something unknown are empty; single rows and writes give TP_NOTFOUND. created_ms 0 means
+ * now. NULL texts are stored as "".
  * Errors: TP_NOTFOUND (no such row), TP_EXISTS (unique name taken), TP_CONFLICT (row in use / wrong
- * state), TP_NOSPACE (disk full: nothing was written), TP_IO.
+ * state), TP_NOSPACE (disk full: nothing was written), TP_NONFINITE (a number is NaN: nothing was
+ * written), TP_CORRUPT, TP_IO.
  * Strings in returned structs are malloc'ed; the matching _done frees. Lists too. */
 #ifndef TPLDD_STORE_H
 #define TPLDD_STORE_H
@@ -45,6 +48,7 @@ typedef struct dataset_image_row {
 	int64_t width, height;
 } dataset_image_row;
 
+/* Images must come in the byte order of their names, index 0, 1, ...: else TP_INVALID. */
 tp_status store_dataset_add(store *s, const dataset_row *d, const dataset_image_row *image,
                             size_t images, int64_t *ret_id, tp_err *err) TP_MUST_CHECK;
 tp_status store_dataset_get(store *s, int64_t id, dataset_row *ret, tp_err *err) TP_MUST_CHECK;
@@ -126,7 +130,8 @@ tp_status store_run_list(store *s, int64_t before, int state_filter, size_t limi
                          size_t *ret_n, tp_err *err) TP_MUST_CHECK;
 /* Ids in a state, oldest first. */
 tp_status store_run_ids(store *s, run_state state, int64_t **ret, size_t *ret_n, tp_err *err) TP_MUST_CHECK;
-/* State, reason, history row and a run.state event in one transaction. `error` NULL keeps it. */
+/* State, reason, history row and a run.state event in one transaction. `error` NULL keeps it.
+ * TP_CONFLICT when the run is in a final state: it never leaves one. */
 tp_status store_run_set_state(store *s, int64_t id, run_state to, const char *reason,
                               const char *error, tp_err *err) TP_MUST_CHECK;
 tp_status store_run_history(store *s, int64_t id, run_history_row **ret, size_t *ret_n,
@@ -152,7 +157,8 @@ typedef struct checkpoint_row {
 
 /* What a training phase makes durable at once: the resume checkpoint's row (its file is already
  * durable), the metrics since the last one, the position and time spent. Deletes rows of older resume
- * checkpoints but the newest two; *ret_stale lists their files for the caller to unlink. */
+ * checkpoints but the newest two; *ret_stale lists their files for the caller to unlink (and to free,
+ * each and the list). A row for a file that had one already replaces it. */
 typedef struct store_progress {
 	int64_t run, stage, step; /* step inside the stage */
 	double seconds;
@@ -166,11 +172,14 @@ tp_status store_run_progress(store *s, const store_progress *p, char ***ret_stal
 tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint_row *ret,
                                   tp_err *err) TP_MUST_CHECK;
 /* Before continuing from (stage, global step): deletes metrics with step > global_step, and rounds,
- * image scores, evaluations, public checkpoints of stages >= stage, and resume checkpoints beyond. */
+ * image scores, evaluations, public checkpoints of stages >= stage, and resume checkpoints beyond;
+ * sets the position there and miou_* from what remains. What the run writes then makes its rows equal
+ * to those of a run that was never interrupted. */
 tp_status store_run_rewind(store *s, int64_t run, int64_t stage, int64_t global_step,
                            tp_err *err) TP_MUST_CHECK;
 /* Public checkpoint of a finished phase. */
 tp_status store_checkpoint_add(store *s, const checkpoint_row *c, int64_t *ret_id, tp_err *err) TP_MUST_CHECK;
+/* Public ones only. */
 tp_status store_checkpoint_get(store *s, int64_t id, checkpoint_row *ret, tp_err *err) TP_MUST_CHECK;
 /* Public ones of a run (resume ones are internal), ascending, id > after. */
 tp_status store_checkpoint_list(store *s, int64_t run, int64_t after, size_t limit,
@@ -211,13 +220,15 @@ typedef struct image_query {
 	size_t limit;
 	bool has_after;      /* keyset cursor: after this (sort key, index) */
 	double after_confidence;
-	char after_name[512];
+	char after_name[512]; /* informative: the index is the position in name order */
 	int64_t after_index;
 } image_query;
-/* *ret_total counts all matches, *ret_round is the round that was meant. */
+/* *ret_total counts all matches, *ret_round is the round that was meant: -1, with nothing found,
+ * when none has been scored yet. Equal confidences come by index in both directions. TP_NOTFOUND: no
+ * such run, or the round that is named has not been scored. */
 tp_status store_image_query(store *s, const image_query *q, image_row **ret, size_t *ret_n,
                             int64_t *ret_total, int64_t *ret_round, tp_err *err) TP_MUST_CHECK;
-/* One image over the rounds, ascending. */
+/* One image over the rounds, ascending; TP_NOTFOUND when the target has no such image. */
 tp_status store_image_history(store *s, int64_t run, int64_t index, image_row **ret, size_t *ret_n,
                               tp_err *err) TP_MUST_CHECK;
 void image_row_done(image_row *r);
@@ -246,8 +257,8 @@ typedef struct metric_series {
 	metric_point *point;
 	size_t points;
 } metric_series;
-/* keys: comma-separated or NULL for all. At most max_points per key, thinned so that each bucket keeps
- * its smallest and largest value. */
+/* keys: comma-separated or NULL for all (64 at most). At most max_points (2 or more) per key, thinned
+ * so that each bucket keeps its smallest and largest value. A key without rows: an empty series. */
 tp_status store_metrics(store *s, int64_t run, const char *keys, int64_t from_step,
                         size_t max_points, metric_series **ret, size_t *ret_n, tp_err *err) TP_MUST_CHECK;
 void metric_series_done(metric_series *r);

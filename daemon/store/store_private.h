@@ -30,9 +30,9 @@ struct store {
 	db writer, reader;
 };
 
-/* Translates an SQLite result code and says what was attempted ("cannot add the run"). A full disk is
- * TP_NOSPACE, a damaged file TP_CORRUPT, a taken unique name TP_EXISTS, a missing parent or a row still
- * in use TP_CONFLICT. */
+/* Translates an SQLite result code and says what was attempted ("cannot add the run"). A full disk
+ * or quota is TP_NOSPACE, a damaged file TP_CORRUPT, a taken name TP_EXISTS, a missing parent
+ * or a row still in use TP_CONFLICT. */
 tp_status db_fail(sqlite3 *handle, int rc, tp_err *err, const char *what);
 /* Runs SQL without parameters or rows, possibly several statements. Lock held. */
 tp_status db_exec(sqlite3 *handle, const char *sql, tp_err *err) TP_MUST_CHECK;
@@ -45,8 +45,8 @@ void db_leave(db *d);
 /* The same for several statements that must see one state of the database. */
 tp_status snapshot_enter(store *s, db **ret, tp_err *err) TP_MUST_CHECK;
 void snapshot_leave(db *d);
-/* Locks the writer and begins a transaction; on failure nothing is locked. writer_leave commits when
- * st is TP_OK, else rolls back, unlocks, and returns st or the failure of the commit. */
+/* Locks the writer and begins a transaction; on failure nothing is locked. writer_leave commits
+ * when st is TP_OK, else rolls back, unlocks, and returns st or the failure of the commit. */
 tp_status writer_enter(store *s, db **ret, tp_err *err) TP_MUST_CHECK;
 tp_status writer_leave(db *d, tp_status st, tp_err *err) TP_MUST_CHECK;
 
@@ -101,7 +101,8 @@ tp_status run_require(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
 tp_status event_insert(db *d, int64_t run, const char *type, const char *data, int64_t *ret_id,
                        tp_err *err) TP_MUST_CHECK;
 /* metrics.c */
-tp_status metric_insert(db *d, int64_t run, const metric_row *m, size_t n, tp_err *err) TP_MUST_CHECK;
+tp_status metric_insert(db *d, int64_t run, const metric_row *m, size_t n,
+                        tp_err *err) TP_MUST_CHECK;
 /* evaluations.c: the run's miou_* from its evaluations. */
 tp_status run_update_miou(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
 

@@ -46,7 +46,8 @@ static tp_status insert(db *d, const weights_row *w, int64_t *ret_id, tp_err *er
 		return tp_fail(err, TP_EXISTS, 0, "weights named %.200s exist already", w->name);
 	q = stmt_open(d,
 	              "INSERT INTO weights (name, arch, sha256, file, spec, whole, tensors, bytes,"
-	              " created_ms) VALUES (?,?,?,?,?,?,?,?,?)", err);
+	              " created_ms) VALUES (?,?,?,?,?,?,?,?,?)",
+	              err);
 	put_text(&q, w->name);
 	put_text(&q, w->arch);
 	put_text(&q, w->sha256);
@@ -91,18 +92,21 @@ tp_status store_weights_find(store *s, const char *name, weights_row *ret, tp_er
 	stmt q = stmt_open(d,
 	                   "SELECT " WEIGHTS_COLUMNS " FROM weights"
 	                   " WHERE name = ?1 OR CAST(id AS TEXT) = ?1"
-	                   " ORDER BY name = ?1 DESC LIMIT 1", err);
+	                   " ORDER BY name = ?1 DESC LIMIT 1",
+	                   err);
 	put_text(&q, name);
 	tp_status st = stmt_one(&q, read_row, done, sizeof *ret, ret, "weights");
 	db_leave(d);
 	return st;
 }
 
-tp_status store_weights_list(store *s, int64_t after, size_t limit, weights_row **ret, size_t *ret_n,
-                             tp_err *err)
+tp_status store_weights_list(store *s, int64_t after, size_t limit, weights_row **ret,
+                             size_t *ret_n, tp_err *err)
 {
 	db *d = reader_enter(s);
-	stmt q = stmt_open(d, "SELECT " WEIGHTS_COLUMNS " FROM weights WHERE id > ? ORDER BY id LIMIT ?",
+	stmt q = stmt_open(d,
+	                   "SELECT " WEIGHTS_COLUMNS
+	                   " FROM weights WHERE id > ? ORDER BY id LIMIT ?",
 	                   err);
 	put_int(&q, after);
 	put_int(&q, (int64_t)limit);

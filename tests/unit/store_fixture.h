@@ -43,7 +43,10 @@ MAYBE_UNUSED static int fixture_close(void **state)
 
 #define FREE_ROWS(rows, n, kind) rows_done(rows, n, sizeof *(rows), kind##_done_any)
 #define DONE_ANY(kind)                                                                             \
-	MAYBE_UNUSED static void kind##_done_any(void *row) { kind##_done(row); }
+	MAYBE_UNUSED static void kind##_done_any(void *row)                                        \
+	{                                                                                          \
+		kind##_done(row);                                                                  \
+	}
 DONE_ANY(dataset_row)
 DONE_ANY(dataset_image_row)
 DONE_ANY(weights_row)
@@ -64,12 +67,19 @@ MAYBE_UNUSED static int64_t add_dataset(store *s, const char *name, size_t n)
 	assert_true(image != NULL && text != NULL);
 	for (size_t i = 0; i < n; i++) {
 		(void)snprintf(text[i], sizeof text[i], "i%06zu", i);
-		image[i] = (dataset_image_row){.index = (int64_t)i, .name = text[i],
-		                               .image = (char *)"/data/x.png", .width = 64, .height = 32};
+		image[i] = (dataset_image_row){.index = (int64_t)i,
+		                               .name = text[i],
+		                               .image = (char *)"/data/x.png",
+		                               .width = 64,
+		                               .height = 32};
 	}
-	dataset_row d = {.name = (char *)name, .layout = (char *)"folder", .root = (char *)"/data",
-	                 .classes = (char *)"[]", .class_set = (char *)"camvid-11",
-	                 .images = (int64_t)n, .created_ms = 5};
+	dataset_row d = {.name = (char *)name,
+	                 .layout = (char *)"folder",
+	                 .root = (char *)"/data",
+	                 .classes = (char *)"[]",
+	                 .class_set = (char *)"camvid-11",
+	                 .images = (int64_t)n,
+	                 .created_ms = 5};
 	int64_t id = 0;
 	assert_ok(store_dataset_add(s, &d, image, n, &id, err));
 	free(image);
@@ -79,7 +89,10 @@ MAYBE_UNUSED static int64_t add_dataset(store *s, const char *name, size_t n)
 
 MAYBE_UNUSED static int64_t add_run(store *s, const char *name, int64_t source, int64_t target)
 {
-	run_row r = {.name = (char *)name, .config = (char *)"{}", .source = source, .target = target,
+	run_row r = {.name = (char *)name,
+	             .config = (char *)"{}",
+	             .source = source,
+	             .target = target,
 	             .state = RUN_QUEUED};
 	int64_t id = 0;
 	assert_ok(store_run_add(s, &r, &id, err));

@@ -56,7 +56,7 @@ static result load(const char *const *argument)
 	slurp(errors, r.err, sizeof r.err);
 	return r;
 }
-#define LOAD(...) load((const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define LOAD(...) load((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 /* Loads a file of this text. */
 static result load_file(const char *text)
@@ -148,7 +148,8 @@ static void mistakes_are_named_with_their_line(void **state)
 	refuse("[nonsense]\nzebra = 1\n", ":2: [nonsense] zebra: unknown\n");
 	refuse("threads = 1\n", ":1: [] threads: unknown; did you mean [trainer] threads?");
 	refuse("[trainer]\nthreads = 1\nthreads = 2\n", ":3: [trainer] threads: given twice");
-	refuse("[trainer]\nthreads = many\n", ":2: [trainer] threads: 'many' is not a whole number");
+	refuse("[trainer]\nthreads = many\n",
+	       ":2: [trainer] threads: 'many' is not a whole number");
 	refuse("[trainer]\nthreads = -1\n", "'-1' is not a whole number in 0..256");
 	refuse("[trainer]\nthreads = 99999999999999999999\n", "is not a whole number");
 	refuse("[trainer]\nthreads\n", ":2: neither a [section] nor key = value");

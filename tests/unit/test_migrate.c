@@ -82,7 +82,8 @@ static void a_later_migration_is_applied_once(void **state)
 {
 	folders *f = *state;
 	open_close(f);
-	write_file(f->migrations, "0002_extra.sql", "CREATE TABLE extra (id INTEGER) STRICT;"
+	write_file(f->migrations, "0002_extra.sql",
+	           "CREATE TABLE extra (id INTEGER) STRICT;"
 	           "INSERT INTO extra VALUES (7);");
 	assert_int_equal(pragma(f, "PRAGMA user_version"), 2);
 	assert_int_equal(pragma(f, "SELECT count(*) FROM extra"), 1);
@@ -93,7 +94,8 @@ static void a_broken_migration_changes_nothing(void **state)
 {
 	folders *f = *state;
 	open_close(f);
-	write_file(f->migrations, "0002_bad.sql", "CREATE TABLE half (id INTEGER) STRICT; CREATE TABEL x;");
+	write_file(f->migrations, "0002_bad.sql",
+	           "CREATE TABLE half (id INTEGER) STRICT; CREATE TABEL x;");
 	refuse(f, TP_IO, "cannot apply migration 0002_bad.sql: near \"TABEL\"");
 	write_file(f->migrations, "0002_bad.sql", "CREATE TABLE whole (id INTEGER) STRICT;");
 	assert_int_equal(pragma(f, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
@@ -105,7 +107,8 @@ static void a_newer_database_is_refused(void **state)
 	folders *f = *state;
 	open_close(f);
 	sql(f, "PRAGMA user_version = 9");
-	refuse(f, TP_CONFLICT, "the database has version 9, newer than this program, which knows"
+	refuse(f, TP_CONFLICT,
+	       "the database has version 9, newer than this program, which knows"
 	       " versions up to 1");
 }
 

@@ -49,7 +49,8 @@ static void presets_differ_as_stated(void **state)
 	assert_true(r.self.reg == REG_LRENT && r.self.reg_weight == 0.25);
 	r = preset("tpld-phase1");
 	assert_true(r.self.phase1_rounds == 6 && r.self.phase2_rounds == 0 && !r.self.adversarial);
-	assert_true(r.self.bootstrap && r.self.bootstrap_beta == 0.95 && r.self.vote.iterations == 3);
+	assert_true(r.self.bootstrap && r.self.bootstrap_beta == 0.95 &&
+	            r.self.vote.iterations == 3);
 	r = preset("tpld");
 	assert_true(r.self.phase1_rounds == 6 && r.self.phase2_rounds == 3 && r.self.adversarial);
 }
@@ -147,10 +148,16 @@ static void problems_are_counted_beyond_the_list(void **state)
 static void stages_follow_each_other(void **state)
 {
 	static const stage want[] = {
-		{PHASE_SOURCE_TRAINING, ROUND_SOURCE}, {PHASE_EVALUATION, ROUND_SOURCE},
-		{PHASE_SCORING, 0}, {PHASE_PHASE1_TRAINING, 0},
-		{PHASE_SCORING, 1}, {PHASE_PHASE1_TRAINING, 1}, {PHASE_EVALUATION, 1},
-		{PHASE_SCORING, 2}, {PHASE_PHASE2_TRAINING, 2}, {PHASE_EVALUATION, 2},
+		{PHASE_SOURCE_TRAINING, ROUND_SOURCE},
+		{PHASE_EVALUATION, ROUND_SOURCE},
+		{PHASE_SCORING, 0},
+		{PHASE_PHASE1_TRAINING, 0},
+		{PHASE_SCORING, 1},
+		{PHASE_PHASE1_TRAINING, 1},
+		{PHASE_EVALUATION, 1},
+		{PHASE_SCORING, 2},
+		{PHASE_PHASE2_TRAINING, 2},
+		{PHASE_EVALUATION, 2},
 	};
 	recipe r = preset("tpld");
 	r.self.phase1_rounds = 2;

@@ -58,9 +58,11 @@ static void defaults_are_those_of_the_contract(void **state)
 	assert_true(r->data.crop_h == 512 && r->data.crop_w == 1024 && r->data.batch == 2);
 	assert_true(r->data.scale_low == 0.5 && r->data.scale_high == 1.5 && r->data.mirror);
 	assert_true(r->source_training.steps == 20000 && r->source_training.sgd.lr == 2.5e-4);
-	assert_true(r->source_training.sgd.power == 0.9 && r->source_training.sgd.weight_decay == 5e-4);
+	assert_true(r->source_training.sgd.power == 0.9 &&
+	            r->source_training.sgd.weight_decay == 5e-4);
 	assert_true(r->self.phase1_rounds == 6 && r->self.phase2_rounds == 3);
-	assert_true(r->self.steps_per_round == 1000 && r->self.sgd.lr == 5e-5 && r->self.sgd.power == 0);
+	assert_true(r->self.steps_per_round == 1000 && r->self.sgd.lr == 5e-5 &&
+	            r->self.sgd.power == 0);
 	assert_true(r->self.source_portion_step == 0.0025 && r->self.portion_max == 0.5);
 	assert_true(r->self.reg == REG_MRKLD && r->self.reg_weight == 0.01);
 	assert_true(r->self.bootstrap && r->self.bootstrap_beta == 0.95);
@@ -80,9 +82,10 @@ static void what_is_written_reads_back(void **state)
 {
 	for (size_t i = 0; recipe_preset_name(i) != NULL; i++) {
 		char text[300];
-		(void)snprintf(text, sizeof text, MINIMAL ",\"preset\":\"%s\",\"seed\":9007199254740992,"
-		               "\"model\":{\"init\":7,\"aspp_dilations\":[3,5]},"
-		               "\"evaluation\":{\"scales\":[0.9,1,1.2]},\"eval\":\"c\"}",
+		(void)snprintf(text, sizeof text,
+		               MINIMAL ",\"preset\":\"%s\",\"seed\":9007199254740992,"
+		                       "\"model\":{\"init\":7,\"aspp_dilations\":[3,5]},"
+		                       "\"evaluation\":{\"scales\":[0.9,1,1.2]},\"eval\":\"c\"}",
 		               recipe_preset_name(i));
 		run_config c = accept(text);
 		json_t *out = run_config_json(&c);
@@ -114,7 +117,8 @@ static void the_written_form_is_readable(void **state)
 	assert_non_null(strstr(text, "\"regularizer\":{\"kind\":\"none\",\"weight\":0.0}"));
 	assert_non_null(strstr(text, "\"crop\":[512,1024]"));
 	assert_non_null(strstr(text, "\"init\":null"));
-	assert_int_equal(strncmp(text, "{\"name\":\"n\",\"preset\":\"cbst\",\"source\":\"a\"", 40), 0);
+	assert_int_equal(strncmp(text, "{\"name\":\"n\",\"preset\":\"cbst\",\"source\":\"a\"", 40),
+	                 0);
 	free(text);
 	json_decref(out);
 	c = accept(MINIMAL "}");
@@ -129,7 +133,7 @@ static void the_written_form_is_readable(void **state)
 static void options_are_switched_on_and_off(void **state)
 {
 	run_config c = accept(MINIMAL ",\"preset\":\"cbst\",\"self_training\":{\"voting\":{},"
-	                      "\"bootstrap\":{\"beta\":0.5},\"rare_class_mining\":null}}");
+	                              "\"bootstrap\":{\"beta\":0.5},\"rare_class_mining\":null}}");
 	assert_int_equal(c.recipe.self.vote.iterations, 3);
 	assert_int_equal(c.recipe.self.vote.window, 5);
 	assert_true(c.recipe.self.bootstrap && c.recipe.self.bootstrap_beta == 0.5);
@@ -144,19 +148,22 @@ static void a_regularizer_brings_its_weight(void **state)
 {
 	run_config c = accept(MINIMAL ",\"self_training\":{\"regularizer\":{\"kind\":\"lrent\"}}}");
 	assert_true(c.recipe.self.reg == REG_LRENT && c.recipe.self.reg_weight == 0.25);
-	c = accept(MINIMAL ",\"self_training\":{\"regularizer\":{\"kind\":\"lrent\",\"weight\":0.5}}}");
+	c = accept(MINIMAL
+	           ",\"self_training\":{\"regularizer\":{\"kind\":\"lrent\",\"weight\":0.5}}}");
 	assert_true(c.recipe.self.reg_weight == 0.5);
 	c = accept(MINIMAL ",\"self_training\":{\"regularizer\":{\"weight\":0.02}}}");
 	assert_true(c.recipe.self.reg == REG_MRKLD && c.recipe.self.reg_weight == 0.02);
 	refuse(MINIMAL ",\"self_training\":{\"regularizer\":{\"kind\":\"lrent\",\"weight\":0.01}}}",
-	       "/self_training/regularizer/weight", "0.01 is not in 0.05..10, the range of lrent's alpha");
+	       "/self_training/regularizer/weight",
+	       "0.01 is not in 0.05..10, the range of lrent's alpha");
 }
 
 static void every_option_of_voting_is_read(void **state)
 {
-	run_config c = accept(MINIMAL ",\"self_training\":{\"voting\":{\"window\":57,\"iterations\":1,"
-	                      "\"alpha\":0.25,\"alpha_on\":\"pooled\",\"pool\":\"max\",\"rank\":\"p\","
-	                      "\"reuse_voted\":false,\"border\":\"zero\"}}}");
+	run_config c = accept(
+		MINIMAL ",\"self_training\":{\"voting\":{\"window\":57,\"iterations\":1,"
+			"\"alpha\":0.25,\"alpha_on\":\"pooled\",\"pool\":\"max\",\"rank\":\"p\","
+			"\"reuse_voted\":false,\"border\":\"zero\"}}}");
 	const vote_spec *v = &c.recipe.self.vote;
 	assert_true(v->window == 57 && v->iterations == 1 && v->alpha == 0.25f);
 	assert_true(v->alpha_on == VOTE_ALPHA_POOLED && v->pool == VOTE_MAX);
@@ -166,7 +173,8 @@ static void every_option_of_voting_is_read(void **state)
 static void types_are_checked(void **state)
 {
 	refuse("[]", "", "the run configuration must be a JSON object");
-	refuse(MINIMAL ",\"seed\":1.5}", "/seed", "must be a whole number, not a number with a fraction");
+	refuse(MINIMAL ",\"seed\":1.5}", "/seed",
+	       "must be a whole number, not a number with a fraction");
 	refuse(MINIMAL ",\"seed\":\"1\"}", "/seed", "must be a whole number, not a string");
 	refuse(MINIMAL ",\"model\":3}", "/model", "must be an object, not a whole number");
 	refuse(MINIMAL ",\"data\":{\"mirror\":1}}", "/data/mirror",
@@ -181,9 +189,11 @@ static void types_are_checked(void **state)
 	refuse(MINIMAL ",\"self_training\":{\"lr\":[]}}", "/self_training/lr",
 	       "must be a number, not an array");
 	refuse(MINIMAL ",\"preset\":null}", "/preset", "must be a string, not null");
-	refuse(MINIMAL ",\"eval\":{}}", "/eval", "must be a string or an id or null, not an object");
+	refuse(MINIMAL ",\"eval\":{}}", "/eval",
+	       "must be a string or an id or null, not an object");
 	refuse("{\"name\":\"n\",\"source\":\"a\"}", "/target", "is required");
-	refuse("{\"name\":\"\",\"source\":\"a\",\"target\":\"b\"}", "/name", "has 0 bytes, not 1..127");
+	refuse("{\"name\":\"\",\"source\":\"a\",\"target\":\"b\"}", "/name",
+	       "has 0 bytes, not 1..127");
 	refuse("{\"name\":\"a\\nb\",\"source\":\"a\",\"target\":\"b\"}", "/name",
 	       "holds control characters");
 	refuse("{\"name\":\"n\",\"source\":0,\"target\":\"b\"}", "/source",
@@ -196,8 +206,8 @@ static void ranges_are_checked(void **state)
 	refuse(MINIMAL ",\"seed\":-1}", "/seed", "-1 is not in 0..9007199254740992");
 	refuse(MINIMAL ",\"seed\":9007199254740993}", "/seed",
 	       "9007199254740993 is not in 0..9007199254740992");
-	refuse(MINIMAL ",\"self_training\":{\"voting\":{\"window\":4}}}", "/self_training/voting/window",
-	       "4 is not one of 1, 3, ... 401");
+	refuse(MINIMAL ",\"self_training\":{\"voting\":{\"window\":4}}}",
+	       "/self_training/voting/window", "4 is not one of 1, 3, ... 401");
 	refuse(MINIMAL ",\"model\":{\"output_stride\":4}}", "/model/output_stride",
 	       "4 is neither 8 nor 16");
 	refuse(MINIMAL ",\"model\":{\"arch\":\"vgg\"}}", "/model/arch",
@@ -210,13 +220,15 @@ static void ranges_are_checked(void **state)
 	refuse(MINIMAL ",\"model\":{\"aspp_branches\":4,\"aspp_dilations\":[6,12]}}",
 	       "/model/aspp_dilations", "has 2 values, fewer than /model/aspp_branches");
 	refuse(MINIMAL ",\"data\":{\"scale\":[1.5,0.5]}}", "/data/scale", "1.5 is larger than 0.5");
-	refuse(MINIMAL ",\"evaluation\":{\"scales\":[]}}", "/evaluation/scales", "has 0 values, not 1..8");
-	refuse(MINIMAL ",\"preset\":\"best\"}", "/preset", "is not one of source-only, cbst, crst-mrkld,"
+	refuse(MINIMAL ",\"evaluation\":{\"scales\":[]}}", "/evaluation/scales",
+	       "has 0 values, not 1..8");
+	refuse(MINIMAL ",\"preset\":\"best\"}", "/preset",
+	       "is not one of source-only, cbst, crst-mrkld,"
 	       " crst-lrent, tpld-phase1, tpld");
 	refuse(MINIMAL ",\"source_training\":{\"steps\":0}}", "/model/init",
 	       "is needed when /source_training/steps is 0");
-	refuse(MINIMAL ",\"self_training\":{\"steps_per_round\":0}}", "/self_training/steps_per_round",
-	       "0 steps with 9 rounds");
+	refuse(MINIMAL ",\"self_training\":{\"steps_per_round\":0}}",
+	       "/self_training/steps_per_round", "0 steps with 9 rounds");
 }
 
 static void branches_may_be_fewer_than_dilations(void **state)
@@ -231,8 +243,10 @@ static void unknown_keys_are_named(void **state)
 {
 	refuse(MINIMAL ",\"sed\":1}", "/sed", "unknown key; did you mean /seed?");
 	refuse(MINIMAL ",\"self_training\":{\"portion\":{\"intial\":0.1}}}",
-	       "/self_training/portion/intial", "unknown key; did you mean /self_training/portion/initial?");
-	refuse(MINIMAL ",\"gamma\":2}", "/gamma", "unknown key; did you mean /self_training/gamma?");
+	       "/self_training/portion/intial",
+	       "unknown key; did you mean /self_training/portion/initial?");
+	refuse(MINIMAL ",\"gamma\":2}", "/gamma",
+	       "unknown key; did you mean /self_training/gamma?");
 	refuse(MINIMAL ",\"zebra\":2}", "/zebra", "unknown key");
 	refuse(MINIMAL ",\"data\":{\"a/b~c\":2}}", "/data/a~1b~0c", "unknown key");
 	refuse(MINIMAL ",\"model\":{\"\":2}}", "/model/", "unknown key");

@@ -38,10 +38,17 @@ static void datasets_go_in_and_out(void **state)
 		{0, (char *)"a", (char *)"/r/images/a.png", (char *)"/r/labels/a.png", 960, 720},
 		{1, (char *)"b", (char *)"/r/images/b.png", NULL, 640, 360},
 	};
-	dataset_row in = {.name = (char *)"night", .layout = (char *)"camvid", .root = (char *)"/r",
-	                  .split = (char *)"train", .include = (char *)"x*",
-	                  .classes = (char *)"[{\"id\":0}]", .class_set = (char *)"custom",
-	                  .class_map = (char *)"{\"1\":0}", .images = 2, .labelled = 1, .created_ms = 9};
+	dataset_row in = {.name = (char *)"night",
+	                  .layout = (char *)"camvid",
+	                  .root = (char *)"/r",
+	                  .split = (char *)"train",
+	                  .include = (char *)"x*",
+	                  .classes = (char *)"[{\"id\":0}]",
+	                  .class_set = (char *)"custom",
+	                  .class_map = (char *)"{\"1\":0}",
+	                  .images = 2,
+	                  .labelled = 1,
+	                  .created_ms = 9};
 	int64_t id = 0;
 	assert_ok(store_dataset_add(f->s, &in, image, 2, &id, err));
 	dataset_row d = {0};
@@ -77,7 +84,8 @@ static void datasets_go_in_and_out(void **state)
 static void images_must_come_in_name_order(void **state)
 {
 	fixture *f = *state;
-	dataset_image_row image[] = {{.index = 0, .name = (char *)"b"}, {.index = 1, .name = (char *)"a"}};
+	dataset_image_row image[] = {{.index = 0, .name = (char *)"b"},
+	                             {.index = 1, .name = (char *)"a"}};
 	dataset_row in = {.name = (char *)"mixed", .images = 2};
 	int64_t id = 0;
 	assert_code(store_dataset_add(f->s, &in, image, 2, &id, err), TP_INVALID);
@@ -144,9 +152,15 @@ static void a_used_dataset_stays(void **state)
 static void weights_go_in_and_out(void **state)
 {
 	fixture *f = *state;
-	weights_row in = {.name = (char *)"imagenet", .arch = (char *)"deeplabv2-vgg16",
-	                  .sha256 = (char *)"ab", .file = (char *)"weights/1", .spec = (char *)"{}",
-	                  .whole = true, .tensors = 32, .bytes = 99, .created_ms = 4};
+	weights_row in = {.name = (char *)"imagenet",
+	                  .arch = (char *)"deeplabv2-vgg16",
+	                  .sha256 = (char *)"ab",
+	                  .file = (char *)"weights/1",
+	                  .spec = (char *)"{}",
+	                  .whole = true,
+	                  .tensors = 32,
+	                  .bytes = 99,
+	                  .created_ms = 4};
 	int64_t id = 0;
 	assert_ok(store_weights_add(f->s, &in, &id, err));
 	assert_code(store_weights_add(f->s, &in, &id, err), TP_EXISTS);
@@ -185,8 +199,13 @@ static void runs_go_in_and_out(void **state)
 {
 	fixture *f = *state;
 	int64_t a = add_dataset(f->s, "a", 1), b = add_dataset(f->s, "b", 1);
-	run_row in = {.name = (char *)"first", .config = (char *)"{\"x\":1}", .source = a, .target = b,
-	              .eval = b, .state = RUN_QUEUED, .created_ms = 7};
+	run_row in = {.name = (char *)"first",
+	              .config = (char *)"{\"x\":1}",
+	              .source = a,
+	              .target = b,
+	              .eval = b,
+	              .state = RUN_QUEUED,
+	              .created_ms = 7};
 	int64_t id = 0;
 	assert_ok(store_run_add(f->s, &in, &id, err));
 	run_row r = {0};
@@ -228,8 +247,10 @@ static void states_are_recorded(void **state)
 	assert_int_equal(n, 3);
 	assert_string_equal(e[2].type, "run.state");
 	char want[200];
-	(void)snprintf(want, sizeof want, "{\"run\":%lld,\"state\":\"failed\",\"from\":\"running\","
-	               "\"reason\":\"a \\\"bad\\\" value\"}", (long long)id);
+	(void)snprintf(want, sizeof want,
+	               "{\"run\":%lld,\"state\":\"failed\",\"from\":\"running\","
+	               "\"reason\":\"a \\\"bad\\\" value\"}",
+	               (long long)id);
 	assert_string_equal(e[2].data, want);
 	FREE_ROWS(e, n, event_row);
 	/* Final is final. */
@@ -318,7 +339,8 @@ static void old_events_are_forgotten(void **state)
 	assert_ok(store_event_add(f->s, 0, "a", "{}", &first, err));
 	db *d;
 	assert_ok(writer_enter(f->s, &d, err));
-	assert_ok(db_exec(d->handle, "UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'", err));
+	assert_ok(db_exec(d->handle, "UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'",
+	                  err));
 	assert_ok(writer_leave(d, TP_OK, err));
 	assert_ok(store_event_add(f->s, 0, "b", "{}", &id, err));
 	assert_int_equal(id, 100001);
@@ -339,7 +361,8 @@ static void *write_events(void *arg)
 		event_row *e = NULL;
 		size_t n = 0;
 		/* What was written is read back at once. */
-		if (store_event_list(arg, id - 1, 0, 1, &e, &n, NULL) != TP_OK || n != 1 || e[0].id != id)
+		if (store_event_list(arg, id - 1, 0, 1, &e, &n, NULL) != TP_OK || n != 1 ||
+		    e[0].id != id)
 			return arg;
 		FREE_ROWS(e, n, event_row);
 	}

@@ -1,5 +1,5 @@
-/* store: what a run produces - checkpoints, metrics, rounds, images, evaluations - going back after a
- * crash, and a full disk. */
+/* store: what a run produces - checkpoints, metrics, rounds, images, evaluations - going back after
+ * a crash, and a full disk. */
 #include "store_fixture.h"
 
 #include <signal.h>
@@ -10,9 +10,15 @@
 static checkpoint_row resume_at(int64_t run, int64_t stage, int64_t step, char name[32])
 {
 	(void)snprintf(name, 32, "r-%lld-%lld", (long long)stage, (long long)step);
-	return (checkpoint_row){.run = run, .round = -1, .stage = stage, .step = step,
-	                        .phase = (char *)"source_training", .file = name,
-	                        .sha256 = (char *)"aa", .bytes = 10, .resume = true};
+	return (checkpoint_row){.run = run,
+	                        .round = -1,
+	                        .stage = stage,
+	                        .step = step,
+	                        .phase = (char *)"source_training",
+	                        .file = name,
+	                        .sha256 = (char *)"aa",
+	                        .bytes = 10,
+	                        .resume = true};
 }
 
 static void text_done(void *row)
@@ -26,8 +32,13 @@ static void publish(store *s, int64_t run, int64_t stage, int64_t in_stage, int6
 {
 	char name[32];
 	checkpoint_row c = resume_at(run, stage, global, name);
-	store_progress p = {.run = run, .stage = stage, .step = in_stage, .seconds = (double)global,
-	                    .checkpoint = &c, .metric = metric, .metrics = metrics};
+	store_progress p = {.run = run,
+	                    .stage = stage,
+	                    .step = in_stage,
+	                    .seconds = (double)global,
+	                    .checkpoint = &c,
+	                    .metric = metric,
+	                    .metrics = metrics};
 	char **list = NULL;
 	size_t n = 0;
 	assert_ok(store_run_progress(s, &p, &list, &n, err));
@@ -111,9 +122,14 @@ static void public_checkpoints_are_listed(void **state)
 	fixture *f = *state;
 	int64_t run = add_any_run(f->s, 1), id[3];
 	for (int i = 0; i < 3; i++) {
-		checkpoint_row c = {.run = run, .round = i - 1, .stage = 3 * i, .step = 100 * (i + 1),
-		                    .phase = (char *)"phase1_training", .file = (char *)"w.safetensors",
-		                    .sha256 = (char *)"bb", .bytes = 7};
+		checkpoint_row c = {.run = run,
+		                    .round = i - 1,
+		                    .stage = 3 * i,
+		                    .step = 100 * (i + 1),
+		                    .phase = (char *)"phase1_training",
+		                    .file = (char *)"w.safetensors",
+		                    .sha256 = (char *)"bb",
+		                    .bytes = 7};
 		assert_ok(store_checkpoint_add(f->s, &c, &id[i], err));
 	}
 	checkpoint_row *list = NULL;
@@ -152,7 +168,8 @@ static void metrics_come_back_by_key(void **state)
 	assert_int_equal(n, 3);
 	assert_string_equal(list[0].key, "a");
 	assert_string_equal(list[1].key, "loss");
-	assert_true(list[1].points == 2 && list[1].point[0].step == 1 && list[1].point[0].value == 0.75);
+	assert_true(list[1].points == 2 && list[1].point[0].step == 1 &&
+	            list[1].point[0].value == 0.75);
 	assert_true(list[2].point[0].value == 1e-5);
 	FREE_ROWS(list, n, metric_series);
 	assert_ok(store_metrics(f->s, run, "lr,nothing,,lr", 1, 100, &list, &n, err));
@@ -237,15 +254,30 @@ static void add_round(store *s, int64_t run, int64_t stage, int64_t round, size_
 	image_row *image = calloc(images + 1, sizeof *image);
 	assert_non_null(image);
 	for (size_t i = 0; i < images; i++)
-		image[i] = (image_row){.index = (int64_t)i, .confidence = confidence_of(i, round),
-		                       .entropy = 0.25, .easy = confidence_of(i, round) > 0.5,
-		                       .rank = (int64_t)(images - i), .confident = 0.5, .voted = 0.25,
-		                       .soft = 0.125, .ignored = 0.125,
+		image[i] = (image_row){.index = (int64_t)i,
+		                       .confidence = confidence_of(i, round),
+		                       .entropy = 0.25,
+		                       .easy = confidence_of(i, round) > 0.5,
+		                       .rank = (int64_t)(images - i),
+		                       .confident = 0.5,
+		                       .voted = 0.25,
+		                       .soft = 0.125,
+		                       .ignored = 0.125,
 		                       .class_confidence = (char *)class_confidence_of(i)};
-	round_row r = {.run = run, .stage = stage, .round = round, .phase = (char *)"phase1_training",
-	               .portion = 0.2, .thresholds = (char *)"[0.5,0.6,1.0]", .confident = 0.5,
-	               .voted = 0.25, .soft = 0.125, .ignored = 0.125, .easy = 2, .hard = 3,
-	               .pseudo_accuracy = -1, .class_stats = (char *)"{}"};
+	round_row r = {.run = run,
+	               .stage = stage,
+	               .round = round,
+	               .phase = (char *)"phase1_training",
+	               .portion = 0.2,
+	               .thresholds = (char *)"[0.5,0.6,1.0]",
+	               .confident = 0.5,
+	               .voted = 0.25,
+	               .soft = 0.125,
+	               .ignored = 0.125,
+	               .easy = 2,
+	               .hard = 3,
+	               .pseudo_accuracy = -1,
+	               .class_stats = (char *)"{}"};
 	assert_ok(store_round_add(s, &r, image, images, err));
 	free(image);
 }
@@ -364,10 +396,14 @@ static void images_are_paged_in_every_way(void **state)
 			for (int class_id = -1; class_id <= 3; class_id++)
 				for (size_t limit = 1; limit <= 24; limit += limit < 3 ? 1 : 7)
 					for (int64_t round = -1; round <= 1; round++)
-						page_through(f->s, (image_query){.run = run, .round = round,
-							.split = split, .sort = (image_sort)sort,
-							.class_id = class_id, .limit = limit},
-							IMAGES, round < 0 ? 1 : round);
+						page_through(f->s,
+						             (image_query){.run = run,
+						                           .round = round,
+						                           .split = split,
+						                           .sort = (image_sort)sort,
+						                           .class_id = class_id,
+						                           .limit = limit},
+						             IMAGES, round < 0 ? 1 : round);
 }
 
 static void queries_know_what_is_not_there(void **state)
@@ -391,9 +427,13 @@ static void queries_know_what_is_not_there(void **state)
 
 static void add_evaluation(store *s, int64_t run, int64_t stage, int64_t round, double miou)
 {
-	evaluation_row e = {.run = run, .stage = stage, .round = round, .step = 100 * stage,
+	evaluation_row e = {.run = run,
+	                    .stage = stage,
+	                    .round = round,
+	                    .step = 100 * stage,
 	                    .phase = (char *)(round < 0 ? "source_training" : "phase1_training"),
-	                    .miou = miou, .iou = (char *)"[0.5,null]",
+	                    .miou = miou,
+	                    .iou = (char *)"[0.5,null]",
 	                    .confusion = (char *)"[[1,2],[3,4]]"};
 	assert_ok(store_evaluation_add(s, &e, err));
 }
@@ -446,7 +486,8 @@ static bool trains(int64_t stage)
 }
 
 /* Does stage `stage` from step `from` on, as the daemon would; stops after `budget` writes. */
-static void do_stage(store *s, int64_t run, int64_t stage, int64_t from, int64_t before, int *budget)
+static void do_stage(store *s, int64_t run, int64_t stage, int64_t from, int64_t before,
+                     int *budget)
 {
 	char stale[128];
 	int64_t round = stage < 2 ? -1 : 0;
@@ -469,9 +510,14 @@ static void do_stage(store *s, int64_t run, int64_t stage, int64_t from, int64_t
 		add_evaluation(s, run, stage, round, 0.25 + 0.125 * (double)stage);
 	if (trains(stage)) {
 		int64_t id;
-		checkpoint_row c = {.run = run, .round = round, .stage = stage,
-		                    .step = before + STAGE_STEPS, .phase = (char *)"p",
-		                    .file = (char *)"w", .sha256 = (char *)"h", .bytes = 3};
+		checkpoint_row c = {.run = run,
+		                    .round = round,
+		                    .stage = stage,
+		                    .step = before + STAGE_STEPS,
+		                    .phase = (char *)"p",
+		                    .file = (char *)"w",
+		                    .sha256 = (char *)"h",
+		                    .bytes = 3};
 		assert_ok(store_checkpoint_add(s, &c, &id, err));
 	}
 	if (--*budget <= 0)
@@ -506,7 +552,7 @@ static void work(store *s, int64_t run, int *budget, size_t damaged)
 			step = c.step - steps_before(stage);
 			checkpoint_row_done(&c);
 		}
-		/* The position may be ahead of the newest checkpoint: at the start of a later stage. */
+		/* The position may be ahead of the newest checkpoint: a later stage has begun. */
 		r = (run_row){0};
 		assert_ok(store_run_get(s, run, &r, err));
 		if (damaged == 0 && r.stage > stage) {
@@ -516,7 +562,7 @@ static void work(store *s, int64_t run, int *budget, size_t damaged)
 		run_row_done(&r);
 	}
 	assert_ok(store_run_rewind(s, run, stage, steps_before(stage) + step, err));
-	for (; stage < STAGES && *budget > 0; stage++, step = 0)
+	for (; stage<STAGES && * budget> 0; stage++, step = 0)
 		do_stage(s, run, stage, step, steps_before(stage), budget);
 }
 
@@ -524,10 +570,11 @@ static void work(store *s, int64_t run, int *budget, size_t damaged)
 static char *dump(store *s, int64_t run)
 {
 	static const char *const sql[] = {
-		"SELECT json_array(stage, step, miou_source, miou_current, miou_best) FROM run WHERE id = ?",
+		"SELECT json_array(stage, step, miou_source, miou_current, miou_best) FROM run"
+		" WHERE id = ?",
 		"SELECT json_array(key, step, value) FROM metric WHERE run = ? ORDER BY key, step",
-		"SELECT json_array(resume, round, stage, stage_step, step, phase, file, sha256, bytes)"
-		" FROM checkpoint WHERE run = ? ORDER BY id",
+		"SELECT json_array(resume, round, stage, stage_step, step, phase, file, sha256,"
+		" bytes) FROM checkpoint WHERE run = ? ORDER BY id",
 		"SELECT json_array(round, stage, phase, portion, thresholds, confident, easy, hard)"
 		" FROM round WHERE run = ? ORDER BY round",
 		"SELECT json_array(round, idx, confidence, easy, rank, class_confidence)"
@@ -580,8 +627,9 @@ static void an_interrupted_run_ends_with_the_same_rows(void **state)
 				work(f->s, run, &budget, 0);
 				char *got = dump(f->s, run);
 				if (strcmp(got, want) != 0)
-					fail_msg("stopped after %d and %d writes, %zu damaged:\n%s\nnot\n%s",
-					         first, second, damaged, got, want);
+					fail_msg(
+						"after %d, %d; %zu bad:\n%s\nnot\n%s",
+						first, second, damaged, got, want);
 				free(got);
 			}
 	free(want);
@@ -635,8 +683,8 @@ static void a_deleted_run_leaves_nothing(void **state)
 	work(f->s, run, &all, 0);
 	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "done", NULL, err));
 	assert_ok(store_run_delete(f->s, run, err));
-	static const char *const table[] = {"metric", "checkpoint", "round", "image_score", "evaluation",
-	                                    "run_history", "event"};
+	static const char *const table[] = {"metric",     "checkpoint",  "round", "image_score",
+	                                    "evaluation", "run_history", "event"};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		char sql[64];
 		(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table[i]);
@@ -654,9 +702,15 @@ static tp_status fill(store *s, int64_t run, int64_t *step, tp_err *err)
 	tp_status st = TP_OK;
 	for (int i = 0; i < 200 && st == TP_OK; i++) {
 		metric_row m = {"loss", *step + 1, 0.5};
-		checkpoint_row c = {.run = run, .file = text, .step = *step + 1, .phase = (char *)"p",
+		checkpoint_row c = {.run = run,
+		                    .file = text,
+		                    .step = *step + 1,
+		                    .phase = (char *)"p",
 		                    .sha256 = (char *)"h"};
-		store_progress p = {.run = run, .step = *step + 1, .checkpoint = &c, .metric = &m,
+		store_progress p = {.run = run,
+		                    .step = *step + 1,
+		                    .checkpoint = &c,
+		                    .metric = &m,
 		                    .metrics = 1};
 		char **list = NULL;
 		size_t n = 0;
