@@ -7,25 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Hand-over: the caller publishes fn/arg/chunks under the mutex, raises `epoch` and wakes the
- * workers; each worker joins the epoch once, takes chunks by fetch-add and reports under the
- * mutex when none is left. The caller leaves only after every worker has reported, so that no
- * worker can touch the next job's counter. A short spin on `epoch` before sleeping keeps the
- * wake-up of back-to-back layers in the microseconds. */
+/* Hand-over: the caller publishes a job under the mutex, raises `epoch`, wakes the workers and works
+ * itself. A worker that comes while the job is open joins it (`active`), takes chunks by fetch-add and
+ * leaves. When no chunk is left the caller closes the job and waits for those inside only: a worker
+ * that the kernel has not scheduled yet is not waited for, it finds the job closed. That matters on a
+ * busy machine, where a wake-up can take longer than a layer. A short spin on `epoch` before sleeping
+ * keeps back-to-back layers apart by microseconds. */
 struct pool {
 	size_t threads;
 	pthread_t *thread;
 	size_t started;
-	pthread_mutex_t lock;
-	pthread_cond_t work, done;
-	pool_fn *fn;  /* written by the caller under lock */
-	void *arg;    /* likewise */
+	pthread_mutex_t lock; /* guards the fields down to `active` */
+	pthread_cond_t work, idle;
+	pool_fn *fn;
+	void *arg;
 	size_t chunks;
-	atomic_size_t next;
-	atomic_size_t epoch;
-	atomic_size_t busy; /* workers that have not yet reported */
+	bool open;
+	bool quit;
+	atomic_size_t active; /* workers inside the open job; changed under the lock, spun on without */
+	atomic_size_t next;  /* chunk to be taken */
+	atomic_size_t epoch; /* counts jobs */
 	atomic_size_t ids;
-	atomic_bool quit;
 };
 
 enum { SPINS = 2000 };
@@ -49,19 +51,24 @@ static void *worker_main(void *arg)
 		for (int i = 0; i < SPINS && atomic_load(&p->epoch) == seen; i++)
 			__builtin_ia32_pause();
 		pthread_mutex_lock(&p->lock);
-		while (atomic_load(&p->epoch) == seen && !atomic_load(&p->quit))
+		while (atomic_load(&p->epoch) == seen && !p->quit)
 			pthread_cond_wait(&p->work, &p->lock);
 		seen = atomic_load(&p->epoch);
-		bool quit = atomic_load(&p->quit);
-		pthread_mutex_unlock(&p->lock);
-		if (quit)
-			return NULL;
-		take_chunks(p, id);
-		if (atomic_fetch_sub(&p->busy, 1) == 1) {
-			pthread_mutex_lock(&p->lock);
-			pthread_cond_signal(&p->done);
+		if (p->quit) {
 			pthread_mutex_unlock(&p->lock);
+			return NULL;
 		}
+		bool join = p->open;
+		if (join)
+			atomic_fetch_add(&p->active, 1);
+		pthread_mutex_unlock(&p->lock);
+		if (!join)
+			continue;
+		take_chunks(p, id);
+		pthread_mutex_lock(&p->lock);
+		if (atomic_fetch_sub(&p->active, 1) == 1)
+			pthread_cond_signal(&p->idle);
+		pthread_mutex_unlock(&p->lock);
 	}
 }
 
@@ -80,7 +87,7 @@ tp_status pool_create(size_t threads, pool **ret, tp_err *err)
 	p->thread = t;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
-	pthread_cond_init(&p->done, NULL);
+	pthread_cond_init(&p->idle, NULL);
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -101,14 +108,14 @@ void pool_free(pool *p)
 	if (p == NULL)
 		return;
 	pthread_mutex_lock(&p->lock);
-	atomic_store(&p->quit, true);
+	p->quit = true;
 	pthread_cond_broadcast(&p->work);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < p->started; i++)
 		pthread_join(p->thread[i], NULL);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->work);
-	pthread_cond_destroy(&p->done);
+	pthread_cond_destroy(&p->idle);
 	free(p->thread);
 	free(p);
 }
@@ -126,18 +133,19 @@ void pool_run(pool *p, size_t chunks, pool_fn *fn, void *arg)
 	p->fn = fn;
 	p->arg = arg;
 	p->chunks = chunks;
+	p->open = true;
 	atomic_store(&p->next, 0);
-	atomic_store(&p->busy, p->started);
 	atomic_fetch_add(&p->epoch, 1);
 	pthread_cond_broadcast(&p->work);
 	pthread_mutex_unlock(&p->lock);
 	take_chunks(p, 0);
-	for (int i = 0; i < SPINS && atomic_load(&p->busy) != 0; i++)
+	pthread_mutex_lock(&p->lock);
+	p->open = false;
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < SPINS && atomic_load(&p->active) != 0; i++)
 		__builtin_ia32_pause();
-	if (atomic_load(&p->busy) != 0) {
-		pthread_mutex_lock(&p->lock);
-		while (atomic_load(&p->busy) != 0)
-			pthread_cond_wait(&p->done, &p->lock);
-		pthread_mutex_unlock(&p->lock);
-	}
+	pthread_mutex_lock(&p->lock); /* also when nobody is inside: the last one may hold it still */
+	while (atomic_load(&p->active) != 0)
+		pthread_cond_wait(&p->idle, &p->lock);
+	pthread_mutex_unlock(&p->lock);
 }
