@@ -6,6 +6,7 @@ PYTHON ?= /usr/bin/python3
 
 all: configure
 	@meson compile -C $(BUILD) >$(BUILD)/make.log 2>&1 || { tail -50 $(BUILD)/make.log; exit 1; }
+	@mkdir -p $(BUILD)/bin && ln -sfn ../daemon/tpldd $(BUILD)/bin/tpldd && ln -sfn ../ctl/tpldctl $(BUILD)/bin/tpldctl
 	@echo "built $(BUILD)/bin/tpldd and $(BUILD)/bin/tpldctl"
 
 deps:

@@ -43,7 +43,8 @@ static void add_given(ctl_args *a, const ctl_option *o, const char *value)
 	a->given[a->givens++] = (ctl_given){o, value};
 }
 
-/* One argument that begins with a dash. *next is the argument after it, consumed when it is the value. */
+/* One argument that begins with a dash. *next is the argument after it, consumed when it is the
+ * value. */
 static ctl_exit take_option(ctl_args *a, const char *arg, const char *next, bool *ret_consumed)
 {
 	const ctl_option *own = a->command != NULL ? a->command->option : NULL, *o = NULL;
@@ -67,7 +68,8 @@ static ctl_exit take_option(ctl_args *a, const char *arg, const char *next, bool
 	}
 	if (o == NULL)
 		return ctl_fail(CTL_USAGE, "unknown option %s%s", arg,
-		                a->command == NULL ? " (a command's own options come after it)" : "");
+		                a->command == NULL ? " (a command's own options come after it)"
+		                                   : "");
 	if (o->value == NULL) {
 		if (value != NULL)
 			return ctl_fail(CTL_USAGE, "--%s takes no value", o->name);
@@ -79,7 +81,8 @@ static ctl_exit take_option(ctl_args *a, const char *arg, const char *next, bool
 		*ret_consumed = true;
 	}
 	if (o->value != NULL && !is_choice(o->value, value))
-		return ctl_fail(CTL_USAGE, "--%s must be one of %s, not '%s'", o->name, o->value, value);
+		return ctl_fail(CTL_USAGE, "--%s must be one of %s, not '%s'", o->name, o->value,
+		                value);
 	if (strcmp(o->name, "help") == 0)
 		a->help = true;
 	add_given(a, o, value);
@@ -101,14 +104,17 @@ static ctl_exit take_word(ctl_args *a, const char *word)
 	}
 	if (a->noun == NULL) {
 		if (!command_has_noun(word))
-			return ctl_fail(CTL_USAGE, "there is no command '%s'; tpldctl --help lists them", word);
+			return ctl_fail(CTL_USAGE,
+			                "there is no command '%s'; tpldctl --help lists them",
+			                word);
 		a->noun = word;
 		a->command = command_find(word, NULL);
 		return CTL_OK;
 	}
 	a->command = command_find(a->noun, word);
 	if (a->command == NULL)
-		return ctl_fail(CTL_USAGE, "there is no command '%s %s'; tpldctl %s --help lists them",
+		return ctl_fail(CTL_USAGE,
+		                "there is no command '%s %s'; tpldctl %s --help lists them",
 		                a->noun, word, a->noun);
 	return CTL_OK;
 }

@@ -9,7 +9,7 @@
 typedef struct ctl_option {
 	const char *name;  /* long form without dashes */
 	char letter;       /* short form, or 0 */
-	const char *value; /* what follows it, as help shows it; "a|b" lists all there are; NULL: nothing */
+	const char *value; /* what follows it, as help shows it; "a|b": one of them; NULL: a flag */
 	const char *help;
 } ctl_option;
 

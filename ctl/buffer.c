@@ -48,22 +48,23 @@ void buffer_add_text(buffer *b, const char *text)
 
 void buffer_printf(buffer *b, const char *fmt, ...)
 {
-	va_list ap, again;
+	char *text = NULL;
+	va_list ap;
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	if (n > 0) {
-		reserve(b, (size_t)n);
-		(void)vsnprintf(b->data + b->size, (size_t)n + 1, fmt, again);
-		b->size += (size_t)n;
+	if (n < 0) {
+		ctl_error("out of memory");
+		exit(CTL_FAILED);
 	}
-	va_end(again);
+	buffer_add(b, text, (size_t)n);
+	free(text);
 }
 
 void buffer_add_escaped(buffer *b, const char *text)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 	for (const char *p = text; *p != 0; p++) {
 		if (strchr(plain, *p) != NULL)
 			buffer_add(b, p, 1);

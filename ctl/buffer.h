@@ -1,5 +1,5 @@
-/* buffer: bytes that grow, always with a zero behind them. Out of memory ends the program: a command
- * line tool has nothing better to do. */
+/* buffer: bytes that grow, always with a zero behind them. Out of memory ends the program: a
+ * command line tool has nothing better to do. */
 #ifndef TPLDCTL_BUFFER_H
 #define TPLDCTL_BUFFER_H
 

@@ -4,9 +4,9 @@
 #include "transfer.h"
 
 static const column columns[] = {
-	{"ID", "id", COLUMN_NUMBER},     {"RUN", "run", COLUMN_NUMBER},
-	{"ROUND", "round", COLUMN_NUMBER}, {"PHASE", "phase", COLUMN_TEXT},
-	{"STEP", "step", COLUMN_NUMBER}, {"SIZE", "bytes", COLUMN_BYTES},
+	{"ID", "id", COLUMN_NUMBER},         {"RUN", "run", COLUMN_NUMBER},
+	{"ROUND", "round", COLUMN_NUMBER},   {"PHASE", "phase", COLUMN_TEXT},
+	{"STEP", "step", COLUMN_NUMBER},     {"SIZE", "bytes", COLUMN_BYTES},
 	{"CREATED", "created", COLUMN_TIME}, {"SHA256", "sha256", COLUMN_TEXT},
 };
 
@@ -47,7 +47,9 @@ ctl_exit checkpoint_get(ctl *c, const ctl_args *a)
 	buffer path = {0};
 	ctl_exit rc = checkpoint_path(a->word[0], "/file", &path);
 	if (rc == CTL_OK) {
-		client_call call = {.method = "GET", .path = path.data, .what = "downloading",
+		client_call call = {.method = "GET",
+		                    .path = path.data,
+		                    .what = "downloading",
 		                    .accept = "application/octet-stream"};
 		rc = transfer_download(c, a, &call);
 	}

@@ -8,8 +8,8 @@
 
 enum {
 	CONNECT_SECONDS = 10,
-	BODY_MAX = 64 << 20,         /* kept in memory */
-	SHOW_BYTES = 4 << 20,        /* transfers from here on show their progress */
+	BODY_MAX = 64 << 20,  /* kept in memory */
+	SHOW_BYTES = 4 << 20, /* transfers from here on show their progress */
 	SHOW_MS = 200,
 };
 
@@ -130,7 +130,8 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *name, 
 
 static struct curl_slist *headers_of(const client *c, const client_call *call)
 {
-	struct curl_slist *h = add_header(NULL, "Accept", call->accept != NULL ? call->accept : "application/json");
+	struct curl_slist *h = add_header(NULL, "Accept",
+	                                  call->accept != NULL ? call->accept : "application/json");
 	if (c->session->token[0] != 0) {
 		buffer b = {0};
 		buffer_printf(&b, "Bearer %s", c->session->token);
@@ -139,13 +140,15 @@ static struct curl_slist *headers_of(const client *c, const client_call *call)
 	}
 	if (call->body != NULL || call->upload != NULL)
 		h = add_header(h, "Content-Type",
-		               call->content_type != NULL ? call->content_type : "application/json");
+		               call->content_type != NULL ? call->content_type
+		                                          : "application/json");
 	if (call->last_event_id != NULL && call->last_event_id[0] != 0)
 		h = add_header(h, "Last-Event-ID", call->last_event_id);
 	return h;
 }
 
-static void set_up(const client *c, transfer *t, const char *url, struct curl_slist *headers, char *error)
+static void set_up(const client *c, transfer *t, const char *url, struct curl_slist *headers,
+                   char *error)
 {
 	CURL *e = c->curl;
 	const client_call *call = t->call;
@@ -170,7 +173,8 @@ static void set_up(const client *c, transfer *t, const char *url, struct curl_sl
 		(void)curl_easy_setopt(e, CURLOPT_READDATA, t);
 		(void)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_rewind);
 		(void)curl_easy_setopt(e, CURLOPT_SEEKDATA, t);
-		(void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->upload_size);
+		(void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		                       (curl_off_t)call->upload_size);
 	} else if (strcmp(call->method, "POST") == 0) {
 		(void)curl_easy_setopt(e, CURLOPT_POST, 1L);
 		(void)curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->body != NULL ? call->body : "");
@@ -209,7 +213,8 @@ static ctl_exit exit_of_transfer(const transfer *t, CURLcode rc)
 		return CTL_TIMEOUT;
 	if (rc == CURLE_URL_MALFORMAT || rc == CURLE_UNSUPPORTED_PROTOCOL)
 		return CTL_USAGE;
-	return rc == CURLE_ABORTED_BY_CALLBACK || rc == CURLE_READ_ERROR ? CTL_FAILED : CTL_UNREACHABLE;
+	return rc == CURLE_ABORTED_BY_CALLBACK || rc == CURLE_READ_ERROR ? CTL_FAILED
+	                                                                 : CTL_UNREACHABLE;
 }
 
 ctl_exit client_perform(client *c, const client_call *call, client_answer *ret)
@@ -219,7 +224,10 @@ ctl_exit client_perform(client *c, const client_call *call, client_answer *ret)
 	buffer_printf(&url, "%s%s", c->session->url, call->path);
 	char error[CURL_ERROR_SIZE] = "";
 	unsigned idle = call->idle_s != 0 ? call->idle_s : c->idle_s;
-	transfer t = {.call = call, .answer = ret, .curl = c->curl, .idle_ms = (int64_t)idle * 1000,
+	transfer t = {.call = call,
+	              .answer = ret,
+	              .curl = c->curl,
+	              .idle_ms = (int64_t)idle * 1000,
 	              .moved_ms = now_ms()};
 	struct curl_slist *headers = headers_of(c, call);
 	set_up(c, &t, url.data, headers, error);
@@ -230,7 +238,8 @@ ctl_exit client_perform(client *c, const client_call *call, client_answer *ret)
 	buffer_free(&url);
 	if (t.shown)
 		(void)fputs("\r\033[K", stderr);
-	/* A refusal may come before an upload is complete; what was refused is what matters then. */
+	/* A refusal may come before an upload is complete; what was refused is what matters then.
+	 */
 	if (rc == CURLE_OK || (status >= 400 && !ctl_interrupted)) {
 		ret->status = (int)status;
 		ret->exit = exit_of_status(ret->status);
@@ -240,8 +249,8 @@ ctl_exit client_perform(client *c, const client_call *call, client_answer *ret)
 	if (t.sink_failed) /* the sink has said why */
 		return ret->exit;
 	(void)snprintf(ret->error, sizeof ret->error, "%s",
-	               t.timed_out  ? "no byte came in time (--timeout)"
-	               : t.too_large ? "the answer is larger than 64 MiB"
+	               t.timed_out     ? "no byte came in time (--timeout)"
+	               : t.too_large   ? "the answer is larger than 64 MiB"
 	               : error[0] != 0 ? error
 	                               : curl_easy_strerror(rc));
 	return ret->exit;
@@ -283,7 +292,8 @@ static void report_problem(const json_t *problem)
 	(void)fputs("  state: ", stderr);
 	print_clean(state);
 	const json_t *allowed = json_object_get(problem, "allowed_actions");
-	(void)fputs(json_array_size(allowed) > 0 ? "; allowed now:" : "; no action is allowed now", stderr);
+	(void)fputs(json_array_size(allowed) > 0 ? "; allowed now:" : "; no action is allowed now",
+	            stderr);
 	json_array_foreach((json_t *)allowed, i, a) {
 		(void)fputc(' ', stderr);
 		print_clean(json_string_value(a) != NULL ? json_string_value(a) : "");
@@ -332,7 +342,8 @@ ctl_exit client_get(client *c, const char *path, json_t **ret)
 	if (rc == CTL_OK) {
 		*ret = client_answer_json(&a);
 		if (*ret == NULL)
-			rc = ctl_fail(CTL_FAILED, "%s%s: the answer is no JSON", c->session->url, path);
+			rc = ctl_fail(CTL_FAILED, "%s%s: the answer is no JSON", c->session->url,
+			              path);
 	}
 	client_answer_free(&a);
 	return rc;

@@ -1,5 +1,5 @@
-/* client: HTTP calls to the daemon over one libcurl handle. Knows bearer tokens, problem+json and exit
- * codes; knows nothing of what the paths mean. */
+/* client: HTTP calls to the daemon over one libcurl handle. Knows bearer tokens, problem+json and
+ * exit codes; knows nothing of what the paths mean. */
 #ifndef TPLDCTL_CLIENT_H
 #define TPLDCTL_CLIENT_H
 
@@ -22,20 +22,20 @@ typedef struct client_call {
 	const char *content_type; /* NULL: application/json when there is a body */
 	const char *body;
 	size_t body_size;
-	FILE *upload;         /* instead of body: sent as it is read, from its start */
+	FILE *upload; /* instead of body: sent as it is read, from its start */
 	uint64_t upload_size;
-	client_sink *sink;    /* NULL: the body is kept in the answer */
+	client_sink *sink; /* NULL: the body is kept in the answer */
 	void *sink_arg;
 	const char *last_event_id; /* "" or NULL: none */
-	const char *what;     /* shown with the progress of long transfers; NULL: silent */
-	unsigned idle_s;      /* gives up after so long without a byte; 0: the client's default */
+	const char *what;          /* shown with the progress of long transfers; NULL: silent */
+	unsigned idle_s; /* gives up after so long without a byte; 0: the client's default */
 } client_call;
 
 typedef struct client_answer {
-	ctl_exit exit;    /* what the whole call means to a script */
-	int status;       /* 0: no answer */
-	buffer body;      /* of errors always, of the rest without a sink */
-	char error[512];  /* transport's words when status is 0 */
+	ctl_exit exit;   /* what the whole call means to a script */
+	int status;      /* 0: no answer */
+	buffer body;     /* of errors always, of the rest without a sink */
+	char error[512]; /* transport's words when status is 0 */
 } client_answer;
 
 client *client_new(session *s, unsigned idle_s);

@@ -51,20 +51,21 @@ static void print_script(void)
 {
 	size_t count;
 	const ctl_command *k = command_table(&count);
-	(void)printf("# bash completion for tpldctl; made by: tpldctl completion bash\n"
-	             "_tpldctl()\n{\n"
-	             "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	             "\tlocal noun= verb= words= w i\n"
-	             "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	             "\t\tw=${COMP_WORDS[i]}\n"
-	             "\t\tcase $w in\n"
-	             "\t\t--server|--token-file|--state-dir|--output|-o|--timeout) ((i++)) ;;\n"
-	             "\t\t-*) ;;\n"
-	             "\t\t*) if [[ -z $noun ]]; then noun=$w; elif [[ -z $verb ]]; then verb=$w; fi ;;\n"
-	             "\t\tesac\n"
-	             "\tdone\n"
-	             "\tcase $prev in\n"
-	             "\t-o) words=\"table json csv\" ;;\n");
+	(void)printf(
+		"# bash completion for tpldctl; made by: tpldctl completion bash\n"
+		"_tpldctl()\n{\n"
+		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+		"\tlocal noun= verb= words= w i\n"
+		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"\t\tw=${COMP_WORDS[i]}\n"
+		"\t\tcase $w in\n"
+		"\t\t--server|--token-file|--state-dir|--output|-o|--timeout) ((i++)) ;;\n"
+		"\t\t-*) ;;\n"
+		"\t\t*) if [[ -z $noun ]]; then noun=$w; elif [[ -z $verb ]]; then verb=$w; fi ;;\n"
+		"\t\tesac\n"
+		"\tdone\n"
+		"\tcase $prev in\n"
+		"\t-o) words=\"table json csv\" ;;\n");
 	print_choices(global_options);
 	for (size_t i = 0; i < count; i++)
 		print_choices(k[i].option);

@@ -8,28 +8,39 @@
 #include "show.h"
 
 static const column list_columns[] = {
-	{"ID", "id", COLUMN_NUMBER},          {"NAME", "name", COLUMN_TEXT},
-	{"LAYOUT", "layout", COLUMN_TEXT},    {"IMAGES", "images", COLUMN_NUMBER},
-	{"LABELLED", "labelled", COLUMN_NUMBER}, {"CLASSES", "classes", COLUMN_COUNT},
-	{"CLASS SET", "class_set", COLUMN_TEXT}, {"ROOT", "root", COLUMN_TEXT},
+	{"ID", "id", COLUMN_NUMBER},
+	{"NAME", "name", COLUMN_TEXT},
+	{"LAYOUT", "layout", COLUMN_TEXT},
+	{"IMAGES", "images", COLUMN_NUMBER},
+	{"LABELLED", "labelled", COLUMN_NUMBER},
+	{"CLASSES", "classes", COLUMN_COUNT},
+	{"CLASS SET", "class_set", COLUMN_TEXT},
+	{"ROOT", "root", COLUMN_TEXT},
 };
 
 static const column detail_columns[] = {
-	{"id", "id", COLUMN_NUMBER},       {"name", "name", COLUMN_TEXT},
-	{"layout", "layout", COLUMN_TEXT}, {"root", "root", COLUMN_TEXT},
-	{"split", "split", COLUMN_TEXT},   {"include", "include", COLUMN_TEXT},
-	{"images", "images", COLUMN_NUMBER}, {"labelled", "labelled", COLUMN_NUMBER},
-	{"class set", "class_set", COLUMN_TEXT}, {"classes", "classes", COLUMN_COUNT},
+	{"id", "id", COLUMN_NUMBER},
+	{"name", "name", COLUMN_TEXT},
+	{"layout", "layout", COLUMN_TEXT},
+	{"root", "root", COLUMN_TEXT},
+	{"split", "split", COLUMN_TEXT},
+	{"include", "include", COLUMN_TEXT},
+	{"images", "images", COLUMN_NUMBER},
+	{"labelled", "labelled", COLUMN_NUMBER},
+	{"class set", "class_set", COLUMN_TEXT},
+	{"classes", "classes", COLUMN_COUNT},
 	{"created", "created", COLUMN_TIME},
 };
 
 static const column class_columns[] = {
-	{"CLASS", "id", COLUMN_NUMBER}, {"NAME", "name", COLUMN_TEXT}, {"COLOUR", "color", COLUMN_LIST},
+	{"CLASS", "id", COLUMN_NUMBER},
+	{"NAME", "name", COLUMN_TEXT},
+	{"COLOUR", "color", COLUMN_LIST},
 };
 
 static const column image_columns[] = {
-	{"ID", "id", COLUMN_NUMBER},         {"NAME", "name", COLUMN_TEXT},
-	{"WIDTH", "width", COLUMN_NUMBER},   {"HEIGHT", "height", COLUMN_NUMBER},
+	{"ID", "id", COLUMN_NUMBER},          {"NAME", "name", COLUMN_TEXT},
+	{"WIDTH", "width", COLUMN_NUMBER},    {"HEIGHT", "height", COLUMN_NUMBER},
 	{"LABELLED", "labelled", COLUMN_YES},
 };
 
@@ -62,7 +73,8 @@ ctl_exit dataset_show(ctl *c, const ctl_args *a)
 	if (rc == CTL_OK && c->format == FORMAT_TABLE) {
 		json_t *o = client_answer_json(&answer);
 		(void)fputc('\n', stdout);
-		records_print(c->format, json_object_get(o, "classes"), class_columns, COUNT_OF(class_columns));
+		records_print(c->format, json_object_get(o, "classes"), class_columns,
+		              COUNT_OF(class_columns));
 		json_decref(o);
 	}
 	client_answer_free(&answer);
@@ -106,7 +118,8 @@ static ctl_exit new_dataset(const ctl_args *a, json_t *body)
 	static const char *const plain[] = {"name", "layout", "split", "include"};
 	for (size_t i = 0; i < COUNT_OF(plain); i++)
 		if (args_has(a, plain[i]))
-			(void)json_object_set_new(body, plain[i], json_string(args_value(a, plain[i])));
+			(void)json_object_set_new(body, plain[i],
+			                          json_string(args_value(a, plain[i])));
 	if (!args_has(a, "name") || !args_has(a, "layout") || !args_has(a, "root"))
 		return ctl_fail(CTL_USAGE, "--name, --layout and --root are needed");
 	ctl_exit rc = set_root(body, args_value(a, "root"));
@@ -129,7 +142,9 @@ ctl_exit dataset_add(ctl *c, const ctl_args *a)
 	if (rc == CTL_OK && text == NULL)
 		rc = ctl_fail(CTL_USAGE, "names must be UTF-8");
 	if (rc == CTL_OK) {
-		const client_call call = {.method = "POST", .path = "/api/v1/datasets", .body = text,
+		const client_call call = {.method = "POST",
+		                          .path = "/api/v1/datasets",
+		                          .body = text,
 		                          .body_size = strlen(text)};
 		client_answer answer;
 		rc = client_call_reported(c->client, &call, &answer);

@@ -102,7 +102,9 @@ ctl_exit server_events(ctl *c, const ctl_args *a)
 	buffer_add_text(&path, "/api/v1/events");
 	buffer_add_query(&path, "run", run[0] != 0 ? run : NULL);
 	buffer_add_query(&path, "after", args_value(a, "after"));
-	rc = args_has(a, "follow") ? follow(c, path.data) : show_list_of(c, a, path.data, columns, COUNT_OF(columns), add_what);
+	rc = args_has(a, "follow")
+	             ? follow(c, path.data)
+	             : show_list_of(c, a, path.data, columns, COUNT_OF(columns), add_what);
 	buffer_free(&path);
 	return rc;
 }

@@ -21,8 +21,8 @@ static void print_options(const ctl_option *o)
 		char left[120], letter[8] = "    ";
 		if (o->letter != 0)
 			(void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
-		(void)snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->value != NULL ? " " : "",
-		               o->value != NULL ? o->value : "");
+		(void)snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name,
+		               o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
 		print_row(left, o->help);
 	}
 }
@@ -39,16 +39,18 @@ void help_program(void)
 {
 	size_t count;
 	const ctl_command *k = command_table(&count);
-	(void)printf("usage: tpldctl [OPTIONS] COMMAND\n\n"
-	             "Drives tpldd, the daemon that adapts segmentation networks, over its HTTP interface.\n"
-	             "RUN, DATASET and WEIGHTS are ids or names; a run is also @last or @running.\n\n"
-	             "Commands (tpldctl COMMAND --help says more):\n");
+	(void)printf(
+		"usage: tpldctl [OPTIONS] COMMAND\n\n"
+		"Drives tpldd, the daemon that adapts segmentation networks, over HTTP.\n"
+		"RUN, DATASET and WEIGHTS are ids or names; a run is also @last or @running.\n\n"
+		"Commands (tpldctl COMMAND --help says more):\n");
 	for (size_t i = 0; i < count; i++)
 		print_command(&k[i]);
 	(void)printf("\nOptions:\n");
 	print_options(global_options);
-	(void)printf("\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or wrong state,\n"
-	             "5 refused token, 6 daemon not reachable, 7 timeout, 130 interrupted.\n");
+	(void)printf(
+		"\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or wrong state,\n"
+		"5 refused token, 6 daemon not reachable, 7 timeout, 130 interrupted.\n");
 }
 
 void help_noun(const char *noun)

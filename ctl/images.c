@@ -29,8 +29,8 @@ static const column history_columns[] = {
 };
 
 static const column detail_columns[] = {
-	{"id", "id", COLUMN_NUMBER},         {"name", "name", COLUMN_TEXT},
-	{"width", "width", COLUMN_NUMBER},   {"height", "height", COLUMN_NUMBER},
+	{"id", "id", COLUMN_NUMBER},          {"name", "name", COLUMN_TEXT},
+	{"width", "width", COLUMN_NUMBER},    {"height", "height", COLUMN_NUMBER},
 	{"labelled", "labelled", COLUMN_YES},
 };
 
@@ -57,7 +57,8 @@ static void print_history(ctl_format format, const client_answer *answer)
 		record_print(format, o, detail_columns, COUNT_OF(detail_columns));
 		(void)fputc('\n', stdout);
 	}
-	records_print(format, json_object_get(o, "history"), history_columns, COUNT_OF(history_columns));
+	records_print(format, json_object_get(o, "history"), history_columns,
+	              COUNT_OF(history_columns));
 	json_decref(o);
 }
 
@@ -84,7 +85,8 @@ ctl_exit image_show(ctl *c, const ctl_args *a)
 }
 
 /* RUN ROUND IMAGE and the file's name. */
-static ctl_exit get_file(ctl *c, const ctl_args *a, const char *name, const char *suffix, const char *accept)
+static ctl_exit get_file(ctl *c, const ctl_args *a, const char *name, const char *suffix,
+                         const char *accept)
 {
 	char run[REF_MAX];
 	ctl_exit rc = ref_number("a round", a->word[1]);
@@ -98,7 +100,8 @@ static ctl_exit get_file(ctl *c, const ctl_args *a, const char *name, const char
 	buffer_printf(&path, "/api/v1/runs/%s/rounds/%s/images/%s/", run, a->word[1], a->word[2]);
 	buffer_add_escaped(&path, name);
 	buffer_add_text(&path, suffix);
-	client_call call = {.method = "GET", .path = path.data, .accept = accept, .what = "downloading"};
+	client_call call = {
+		.method = "GET", .path = path.data, .accept = accept, .what = "downloading"};
 	rc = transfer_download(c, a, &call);
 	buffer_free(&path);
 	return rc;

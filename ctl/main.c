@@ -59,7 +59,8 @@ static ctl_exit read_options(const ctl_args *a, ctl *c, unsigned *ret_idle_s)
 	if (timeout != NULL) {
 		unsigned long v = args_is_number(timeout) ? strtoul(timeout, NULL, 10) : 0;
 		if (v == 0 || v > TIMEOUT_MAX)
-			return ctl_fail(CTL_USAGE, "--timeout must be 1 to %d seconds", TIMEOUT_MAX);
+			return ctl_fail(CTL_USAGE, "--timeout must be 1 to %d seconds",
+			                TIMEOUT_MAX);
 		*ret_idle_s = (unsigned)v;
 	}
 	c->session->server = args_value(a, "server");
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
 	ctl_exit rc = args_parse(argc, argv, &a);
 	if (rc == CTL_OK && !answer_at_once(&a)) {
 		if (a.command == NULL)
-			rc = ctl_fail(CTL_USAGE, "%s what? tpldctl %s --help lists it", a.noun, a.noun);
+			rc = ctl_fail(CTL_USAGE, "%s what? tpldctl %s --help lists it", a.noun,
+			              a.noun);
 		else
 			rc = run(&a);
 	}

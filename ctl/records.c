@@ -67,7 +67,8 @@ static void list_text(const json_t *list, char *to, size_t size)
 	json_array_foreach((json_t *)list, i, e) {
 		char one[256];
 		value_plain(e, COLUMN_TEXT, one, sizeof one);
-		int n = snprintf(to + used, size - used, "%s%s", i > 0 ? " " : "", one[0] != 0 ? one : "-");
+		int n = snprintf(to + used, size - used, "%s%s", i > 0 ? " " : "",
+		                 one[0] != 0 ? one : "-");
 		if (n < 0 || (size_t)n >= size - used)
 			return;
 		used += (size_t)n;
@@ -114,8 +115,8 @@ void value_text(const json_t *v, column_kind kind, char *to, size_t size)
 
 static bool is_right(column_kind k)
 {
-	return k == COLUMN_NUMBER || k == COLUMN_BYTES || k == COLUMN_SECONDS || k == COLUMN_PERCENT ||
-	       k == COLUMN_COUNT;
+	return k == COLUMN_NUMBER || k == COLUMN_BYTES || k == COLUMN_SECONDS ||
+	       k == COLUMN_PERCENT || k == COLUMN_COUNT;
 }
 
 /* CSV names its columns by member: stable, and without a unit that the plain values do not have. */

@@ -1,5 +1,5 @@
-/* records: JSON objects as rows of a table. A list of columns says which member goes where and in which
- * unit people read it; CSV gets the plain value under the member's name. */
+/* records: JSON objects as rows of a table. A list of columns says which member goes where and in
+ * which unit people read it; CSV gets the plain value under the member's name. */
 #ifndef TPLDCTL_RECORDS_H
 #define TPLDCTL_RECORDS_H
 

@@ -22,8 +22,8 @@ static ctl_exit first_of(ctl *c, const char *path, char ret_id[REF_MAX])
 	ctl_exit rc = client_get(c->client, path, &page);
 	if (rc != CTL_OK)
 		return rc;
-	value_plain(value_at(json_array_get(json_object_get(page, "items"), 0), "id"), COLUMN_NUMBER, ret_id,
-	            REF_MAX);
+	value_plain(value_at(json_array_get(json_object_get(page, "items"), 0), "id"),
+	            COLUMN_NUMBER, ret_id, REF_MAX);
 	json_decref(page);
 	return CTL_OK;
 }
@@ -31,7 +31,8 @@ static ctl_exit first_of(ctl *c, const char *path, char ret_id[REF_MAX])
 /* One run has the cores at a time; it may be on its way in or out. */
 static ctl_exit running_run(ctl *c, char ret_id[REF_MAX])
 {
-	static const char *const state[] = {"running", "starting", "pausing", "completing", "cancelling"};
+	static const char *const state[] = {"running", "starting", "pausing", "completing",
+	                                    "cancelling"};
 	for (size_t i = 0; i < COUNT_OF(state); i++) {
 		char path[64];
 		(void)snprintf(path, sizeof path, "/api/v1/runs?limit=1&state=%s", state[i]);
@@ -65,7 +66,8 @@ static ctl_exit by_name(ctl *c, ref_kind kind, const char *name, char ret_id[REF
 			if (found++ == 0)
 				memcpy(ret_id, id, sizeof id);
 			else
-				rc = ctl_fail(CTL_USAGE, "several are named '%s' (%s and %s): use the id",
+				rc = ctl_fail(CTL_USAGE,
+				              "several are named '%s' (%s and %s): use the id",
 				              name, id, ret_id);
 			if (rc != CTL_OK)
 				break;

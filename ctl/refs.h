@@ -1,5 +1,5 @@
-/* refs: what people call a thing -> its id. Numbers are ids; anything else is a name, which must be the
- * only one of its kind; of runs there are also @last (the newest) and @running. */
+/* refs: what people call a thing -> its id. Numbers are ids; anything else is a name, which must be
+ * the only one of its kind; of runs there are also @last (the newest) and @running. */
 #ifndef TPLDCTL_REFS_H
 #define TPLDCTL_REFS_H
 

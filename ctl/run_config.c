@@ -105,12 +105,13 @@ static ctl_exit load_file(const char *file, json_t **ret)
 	if (!in)
 		(void)fclose(f);
 	if (*ret == NULL)
-		return ctl_fail(CTL_FAILED, "%s:%d:%d: %.*s", in ? "standard input" : file, e.line, e.column,
-		                LINE_MAX_SHOWN, e.text);
+		return ctl_fail(CTL_FAILED, "%s:%d:%d: %.*s", in ? "standard input" : file, e.line,
+		                e.column, LINE_MAX_SHOWN, e.text);
 	if (json_is_object(*ret))
 		return CTL_OK;
 	json_decref(*ret);
-	return ctl_fail(CTL_FAILED, "%s: a run's configuration is a JSON object", in ? "standard input" : file);
+	return ctl_fail(CTL_FAILED, "%s: a run's configuration is a JSON object",
+	                in ? "standard input" : file);
 }
 
 ctl_exit run_config_load(const ctl_args *a, const char *file, json_t **ret)

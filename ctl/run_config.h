@@ -6,11 +6,11 @@
 
 #include "args.h"
 
-/* The file (NULL: {}; "-": standard input) with all --set and --seed applied in order. A new reference
- * on CTL_OK; mistakes are reported with file and line. */
+/* The file (NULL: {}; "-": standard input) with all --set and --seed applied in order. A new
+ * reference on CTL_OK; mistakes are reported with file and line. */
 ctl_exit run_config_load(const ctl_args *a, const char *file, json_t **ret);
-/* "data.crop=[256,512]" or "/data/crop=[256,512]" into o, making the objects on the way. The value is
- * JSON, or else a string as it stands. */
+/* "data.crop=[256,512]" or "/data/crop=[256,512]" into o, making the objects on the way. The value
+ * is JSON, or else a string as it stands. */
 ctl_exit run_config_set(json_t *o, const char *assignment);
 
 #endif

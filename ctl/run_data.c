@@ -92,7 +92,8 @@ static void add_evaluation_head(table *t, const json_t *point)
 	char text[48];
 	const json_t *round = json_object_get(point, "round");
 	if (json_is_integer(round))
-		(void)snprintf(text, sizeof text, "round %lld", (long long)json_integer_value(round));
+		(void)snprintf(text, sizeof text, "round %lld",
+		               (long long)json_integer_value(round));
 	else
 		(void)snprintf(text, sizeof text, "source");
 	table_head(t, text, true);
@@ -110,7 +111,8 @@ static void print_iou(const json_t *o)
 	json_array_foreach(json_object_get(o, "classes"), k, name) {
 		table_cell(t, json_string_value(name) != NULL ? json_string_value(name) : "?");
 		json_array_foreach(points, i, p)
-			add_cell(t, FORMAT_TABLE, json_array_get(json_object_get(p, "iou"), k), COLUMN_PERCENT);
+			add_cell(t, FORMAT_TABLE, json_array_get(json_object_get(p, "iou"), k),
+			         COLUMN_PERCENT);
 	}
 	table_cell(t, "mean");
 	json_array_foreach(points, i, p)
@@ -141,7 +143,8 @@ static void print_confusion(ctl_format format, const json_t *o)
 	table *t = table_new(1 + json_array_size(classes));
 	table_head(t, format == FORMAT_CSV ? "truth" : "TRUTH \\ PREDICTED", false);
 	json_array_foreach(classes, i, name)
-		table_head(t, json_string_value(name) != NULL ? json_string_value(name) : "?", true);
+		table_head(t, json_string_value(name) != NULL ? json_string_value(name) : "?",
+		           true);
 	json_array_foreach(json_object_get(o, "matrix"), i, row) {
 		if (json_array_size(row) != json_array_size(classes))
 			continue;

@@ -9,11 +9,16 @@
 #include "watch.h"
 
 static const column list_columns[] = {
-	{"ID", "id", COLUMN_NUMBER},         {"NAME", "name", COLUMN_TEXT},
-	{"STATE", "state", COLUMN_TEXT},     {"PHASE", "phase", COLUMN_TEXT},
-	{"ROUND", "round", COLUMN_NUMBER},   {"OF", "rounds_total", COLUMN_NUMBER},
-	{"DONE", "progress", COLUMN_PERCENT}, {"ETA", "eta_seconds", COLUMN_SECONDS},
-	{"SOURCE mIoU", "miou.source_only", COLUMN_PERCENT}, {"BEST mIoU", "miou.best", COLUMN_PERCENT},
+	{"ID", "id", COLUMN_NUMBER},
+	{"NAME", "name", COLUMN_TEXT},
+	{"STATE", "state", COLUMN_TEXT},
+	{"PHASE", "phase", COLUMN_TEXT},
+	{"ROUND", "round", COLUMN_NUMBER},
+	{"OF", "rounds_total", COLUMN_NUMBER},
+	{"DONE", "progress", COLUMN_PERCENT},
+	{"ETA", "eta_seconds", COLUMN_SECONDS},
+	{"SOURCE mIoU", "miou.source_only", COLUMN_PERCENT},
+	{"BEST mIoU", "miou.best", COLUMN_PERCENT},
 	{"CREATED", "created", COLUMN_TIME},
 };
 
@@ -49,8 +54,10 @@ static const column detail_columns[] = {
 };
 
 static const column history_columns[] = {
-	{"TIME", "time", COLUMN_TIME}, {"FROM", "from", COLUMN_TEXT},
-	{"TO", "to", COLUMN_TEXT},     {"REASON", "reason", COLUMN_TEXT},
+	{"TIME", "time", COLUMN_TIME},
+	{"FROM", "from", COLUMN_TEXT},
+	{"TO", "to", COLUMN_TEXT},
+	{"REASON", "reason", COLUMN_TEXT},
 };
 
 static const column estimate_columns[] = {
@@ -60,7 +67,8 @@ static const column estimate_columns[] = {
 };
 
 static const column error_columns[] = {
-	{"KEY", "pointer", COLUMN_TEXT}, {"WHAT IS WRONG", "detail", COLUMN_TEXT},
+	{"KEY", "pointer", COLUMN_TEXT},
+	{"WHAT IS WRONG", "detail", COLUMN_TEXT},
 };
 
 ctl_exit run_path(ctl *c, const char *text, const char *tail, buffer *ret)
@@ -123,7 +131,8 @@ ctl_exit run_config_show(ctl *c, const ctl_args *a)
 	if (rc == CTL_OK)
 		rc = client_get(c->client, path.data, &run);
 	if (rc == CTL_OK) {
-		(void)json_dumpf(json_object_get(run, "config"), stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+		(void)json_dumpf(json_object_get(run, "config"), stdout,
+		                 JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 		(void)fputc('\n', stdout);
 	}
 	json_decref(run);
@@ -150,7 +159,8 @@ static ctl_exit post_config(ctl *c, const ctl_args *a, const char *path, client_
 	json_decref(config);
 	if (text == NULL)
 		return ctl_fail(CTL_FAILED, "out of memory");
-	const client_call call = {.method = "POST", .path = path, .body = text, .body_size = strlen(text)};
+	const client_call call = {
+		.method = "POST", .path = path, .body = text, .body_size = strlen(text)};
 	rc = client_call_reported(c->client, &call, ret);
 	free(text);
 	return rc;
@@ -171,7 +181,8 @@ ctl_exit run_create(ctl *c, const ctl_args *a)
 	} else if (rc == CTL_OK && c->format == FORMAT_TABLE) {
 		/* Just the id, so that ID=$(tpldctl run create ...) works. */
 		(void)printf("%s\n", id);
-		ctl_note("run %s '%s' is %s", id, text_at(run, "name", ""), text_at(run, "state", "created"));
+		ctl_note("run %s '%s' is %s", id, text_at(run, "name", ""),
+		         text_at(run, "state", "created"));
 	} else if (rc == CTL_OK) {
 		run_print(c, &answer);
 	}
@@ -191,7 +202,8 @@ ctl_exit run_validate(ctl *c, const ctl_args *a)
 	else if (rc == CTL_OK && good)
 		record_print(c->format, v, estimate_columns, COUNT_OF(estimate_columns));
 	else if (rc == CTL_OK)
-		records_print(c->format, json_object_get(v, "errors"), error_columns, COUNT_OF(error_columns));
+		records_print(c->format, json_object_get(v, "errors"), error_columns,
+		              COUNT_OF(error_columns));
 	if (rc == CTL_OK && !good)
 		rc = CTL_FAILED;
 	json_decref(v);
@@ -199,7 +211,8 @@ ctl_exit run_validate(ctl *c, const ctl_args *a)
 	return rc;
 }
 
-/* One call for each run named; the first failure is the result, the others are tried all the same. */
+/* One call for each run named; the first failure is the result, the others are tried all the same.
+ */
 static ctl_exit each_run(ctl *c, const ctl_args *a, const char *method, const char *tail)
 {
 	ctl_exit first = CTL_OK;

@@ -34,11 +34,13 @@ static const column ready_columns[] = {
 };
 
 static const column preset_columns[] = {
-	{"NAME", "name", COLUMN_TEXT}, {"WHAT IT DOES", "text", COLUMN_TEXT},
+	{"NAME", "name", COLUMN_TEXT},
+	{"WHAT IT DOES", "text", COLUMN_TEXT},
 };
 
 static const column set_columns[] = {
-	{"NAME", "name", COLUMN_TEXT}, {"CLASSES", "classes", COLUMN_COUNT},
+	{"NAME", "name", COLUMN_TEXT},
+	{"CLASSES", "classes", COLUMN_COUNT},
 };
 
 ctl_exit server_info(ctl *c, const ctl_args *a)
@@ -65,11 +67,13 @@ ctl_exit server_openapi(ctl *c, const ctl_args *a)
 	return show_raw(c, "/api/v1/openapi.json", "*/*");
 }
 
-/* /readyz answers 503 with the same body when something is wrong: that is an answer, not an error. */
+/* /readyz answers 503 with the same body when something is wrong: that is an answer, not an error.
+ */
 ctl_exit server_health(ctl *c, const ctl_args *a)
 {
 	(void)a;
-	const client_call alive = {.method = "GET", .path = "/healthz"}, ready = {.method = "GET", .path = "/readyz"};
+	const client_call alive = {.method = "GET", .path = "/healthz"},
+			  ready = {.method = "GET", .path = "/readyz"};
 	client_answer answer;
 	ctl_exit rc = client_call_reported(c->client, &alive, &answer);
 	client_answer_free(&answer);

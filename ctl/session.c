@@ -8,8 +8,8 @@
 #define DEFAULT_STATE_DIR "/var/lib/tpldd"
 #define DEFAULT_URL "http://127.0.0.1:8737"
 
-/* The first line without blanks at its end. False with errno: not readable; EINVAL: empty, too long or
- * with control characters (which would end up in a header). */
+/* The first line without blanks at its end. False with errno: not readable; EINVAL: empty, too long
+ * or with control characters (which would end up in a header). */
 static bool read_line(const char *path, char *to, size_t size)
 {
 	FILE *f = fopen(path, "re");
@@ -91,7 +91,8 @@ ctl_exit session_open(session *s)
 	char line[sizeof s->url] = DEFAULT_URL;
 	if (s->server == NULL && !read_state_line(s, "endpoint", line, sizeof line)) {
 		if (s->state_dir != NULL)
-			return ctl_fail(CTL_UNREACHABLE, "no daemon serves %s: cannot read its endpoint file (%s)",
+			return ctl_fail(CTL_UNREACHABLE,
+			                "no daemon serves %s: cannot read its endpoint file (%s)",
 			                s->state_dir, strerror(errno));
 		(void)snprintf(line, sizeof line, "%s", DEFAULT_URL);
 	}

@@ -1,5 +1,5 @@
-/* session: which server, and with which token. The command line beats the environment beats the files
- * that a daemon leaves in its state directory (DIR/endpoint, DIR/token). */
+/* session: which server, and with which token. The command line beats the environment beats the
+ * files that a daemon leaves in its state directory (DIR/endpoint, DIR/token). */
 #ifndef TPLDCTL_SESSION_H
 #define TPLDCTL_SESSION_H
 

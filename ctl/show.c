@@ -65,7 +65,8 @@ static ctl_exit append_pages(ctl *c, const char *path, json_t *first)
 {
 	ctl_exit rc = CTL_OK;
 	buffer next = {0};
-	for (const char *cursor; rc == CTL_OK && (cursor = text_at(first, "next_cursor", NULL)) != NULL;) {
+	for (const char *cursor;
+	     rc == CTL_OK && (cursor = text_at(first, "next_cursor", NULL)) != NULL;) {
 		buffer_clear(&next);
 		buffer_add_text(&next, path);
 		buffer_add_query(&next, "limit", "500");
@@ -76,7 +77,8 @@ static ctl_exit append_pages(ctl *c, const char *path, json_t *first)
 			break;
 		(void)json_array_extend(items_of(first), items_of(page));
 		const json_t *after = json_object_get(page, "next_cursor");
-		(void)json_object_set(first, "next_cursor", after != NULL ? (json_t *)after : json_null());
+		(void)json_object_set(first, "next_cursor",
+		                      after != NULL ? (json_t *)after : json_null());
 		json_decref(page);
 	}
 	buffer_free(&next);
@@ -121,7 +123,8 @@ static void note_rest(const json_t *page)
 	if (cursor == NULL)
 		return;
 	if (total != NULL)
-		ctl_note("%zu of %lld; more with --all or --cursor %s", json_array_size(items_of((json_t *)page)),
+		ctl_note("%zu of %lld; more with --all or --cursor %s",
+		         json_array_size(items_of((json_t *)page)),
 		         (long long)json_integer_value(total), cursor);
 	else
 		ctl_note("more with --all or --cursor %s", cursor);
@@ -132,8 +135,8 @@ ctl_exit show_list(ctl *c, const ctl_args *a, const char *path, const column *co
 	return show_list_of(c, a, path, columns, count, NULL);
 }
 
-ctl_exit show_list_of(ctl *c, const ctl_args *a, const char *path, const column *columns, size_t count,
-                      void (*prepare)(json_t *item))
+ctl_exit show_list_of(ctl *c, const ctl_args *a, const char *path, const column *columns,
+                      size_t count, void (*prepare)(json_t *item))
 {
 	if (args_has(a, "all"))
 		return show_all(c, path, columns, count, prepare);

@@ -1,5 +1,5 @@
-/* show: the common ways from a GET to standard output. With -o json the server's bytes go out unchanged;
- * otherwise columns are picked from them. */
+/* show: the common ways from a GET to standard output. With -o json the server's bytes go out
+ * unchanged; otherwise columns are picked from them. */
 #ifndef TPLDCTL_SHOW_H
 #define TPLDCTL_SHOW_H
 
@@ -14,12 +14,14 @@ void show_json(const json_t *v);
 
 /* One object. */
 ctl_exit show_object(ctl *c, const char *path, const column *columns, size_t count);
-/* The items of a paged list or a plain array, by --limit, --cursor and --all. A page that is not the last
- * leaves a note on standard error. */
-ctl_exit show_list(ctl *c, const ctl_args *a, const char *path, const column *columns, size_t count);
-/* The same after `prepare` has had each item; with -o json it is not asked. NULL: nothing to prepare. */
-ctl_exit show_list_of(ctl *c, const ctl_args *a, const char *path, const column *columns, size_t count,
-                      void (*prepare)(json_t *item));
+/* The items of a paged list or a plain array, by --limit, --cursor and --all. A page that is not
+ * the last leaves a note on standard error. */
+ctl_exit show_list(ctl *c, const ctl_args *a, const char *path, const column *columns,
+                   size_t count);
+/* The same after `prepare` has had each item; with -o json it is not asked. NULL: nothing to
+ * prepare. */
+ctl_exit show_list_of(ctl *c, const ctl_args *a, const char *path, const column *columns,
+                      size_t count, void (*prepare)(json_t *item));
 /* Text or JSON, in any format the same bytes. */
 ctl_exit show_raw(ctl *c, const char *path, const char *accept);
 

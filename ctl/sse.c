@@ -96,8 +96,12 @@ void sse_stream(client *c, sse *s, const char *path, client_answer *ret)
 	buffer_clear(&s->line);
 	buffer_clear(&s->data);
 	s->type[0] = 0;
-	const client_call call = {.method = "GET", .path = path, .accept = "text/event-stream",
-	                          .sink = on_bytes, .sink_arg = s, .last_event_id = s->last_id,
+	const client_call call = {.method = "GET",
+	                          .path = path,
+	                          .accept = "text/event-stream",
+	                          .sink = on_bytes,
+	                          .sink_arg = s,
+	                          .last_event_id = s->last_id,
 	                          .idle_s = IDLE_SECONDS};
 	(void)client_perform(c, &call, ret);
 }

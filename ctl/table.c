@@ -16,7 +16,8 @@ struct table {
 table *table_new(size_t columns)
 {
 	table *t = grow(NULL, sizeof *t);
-	*t = (table){.columns = columns, .right = grow(NULL, columns * sizeof *t->right),
+	*t = (table){.columns = columns,
+	             .right = grow(NULL, columns * sizeof *t->right),
 	             .width = grow(NULL, columns * sizeof *t->width)};
 	memset(t->right, 0, columns * sizeof *t->right);
 	memset(t->width, 0, columns * sizeof *t->width);

@@ -85,7 +85,8 @@ ctl_exit transfer_open(const char *file, FILE **ret, uint64_t *ret_size)
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size == 0) {
 		(void)fclose(f);
-		return ctl_fail(CTL_FAILED, "%s is %s", file, S_ISREG(st.st_mode) ? "empty" : "no regular file");
+		return ctl_fail(CTL_FAILED, "%s is %s", file,
+		                S_ISREG(st.st_mode) ? "empty" : "no regular file");
 	}
 	*ret = f;
 	*ret_size = (uint64_t)st.st_size;
@@ -105,7 +106,8 @@ static const char *picture_type(FILE *f)
 
 ctl_exit transfer_infer(ctl *c, const ctl_args *a, const char *path, const char *image)
 {
-	client_call call = {.method = "POST", .path = path,
+	client_call call = {.method = "POST",
+	                    .path = path,
 	                    .accept = args_has(a, "npy") ? "application/x-npy" : "image/png"};
 	ctl_exit rc = transfer_open(image, &call.upload, &call.upload_size);
 	if (rc != CTL_OK)

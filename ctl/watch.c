@@ -20,7 +20,7 @@ enum {
 typedef struct watch {
 	ctl *c;
 	const char *id;
-	client *side; /* asks for the run while the stream is open */
+	client *side;         /* asks for the run while the stream is open */
 	client_answer answer; /* the newest GET of the run */
 	json_t *run;
 	FILE *out;
@@ -58,10 +58,12 @@ void watch_line(const json_t *run, char *to, size_t size)
 	    text_at(run, "name", ""), text_at(run, "state", "?"));
 	add_value(to, size, "round ", json_object_get(run, "round"), COLUMN_NUMBER);
 	if (json_is_integer(json_object_get(run, "round")))
-		add(to, size, " of %lld", (long long)json_integer_value(json_object_get(run, "rounds_total")));
+		add(to, size, " of %lld",
+		    (long long)json_integer_value(json_object_get(run, "rounds_total")));
 	add_value(to, size, "", json_object_get(run, "phase"), COLUMN_TEXT);
 	if (json_integer_value(steps) > 0)
-		add(to, size, "  step %lld/%lld", (long long)json_integer_value(json_object_get(run, "step")),
+		add(to, size, "  step %lld/%lld",
+		    (long long)json_integer_value(json_object_get(run, "step")),
 		    (long long)json_integer_value(steps));
 	add_value(to, size, "loss ", json_object_get(run, "loss"), COLUMN_NUMBER);
 	add_value(to, size, "mIoU ", value_at(run, "miou.current"), COLUMN_PERCENT);
@@ -139,8 +141,8 @@ static void judge(watch *w)
 		w->over = false;
 }
 
-/* Asks for the run. False: no answer now; the failure is in w->answer. A failure that will stay ends
- * the watching and is reported. */
+/* Asks for the run. False: no answer now; the failure is in w->answer. A failure that will stay
+ * ends the watching and is reported. */
 static bool fetch(watch *w)
 {
 	char path[64];
@@ -196,19 +198,22 @@ static void report_result(watch *w)
 	} else {
 		char line[400];
 		(void)snprintf(line, sizeof line, "run %s is %s", w->id, state);
-		add_value(line, sizeof line, "after ", json_object_get(w->run, "seconds"), COLUMN_SECONDS);
-		add_value(line, sizeof line, "mIoU source only ", value_at(w->run, "miou.source_only"),
+		add_value(line, sizeof line, "after ", json_object_get(w->run, "seconds"),
+		          COLUMN_SECONDS);
+		add_value(line, sizeof line, "mIoU source only ",
+		          value_at(w->run, "miou.source_only"), COLUMN_PERCENT);
+		add_value(line, sizeof line, "now ", value_at(w->run, "miou.current"),
 		          COLUMN_PERCENT);
-		add_value(line, sizeof line, "now ", value_at(w->run, "miou.current"), COLUMN_PERCENT);
-		add_value(line, sizeof line, "best ", value_at(w->run, "miou.best"), COLUMN_PERCENT);
+		add_value(line, sizeof line, "best ", value_at(w->run, "miou.best"),
+		          COLUMN_PERCENT);
 		(void)printf("%s\n", line);
 	}
 	if (error != NULL && w->result != CTL_OK)
 		ctl_error("run %s: %s", w->id, error);
 }
 
-/* One stream after another until the run is over. Between two of them the run is asked for, so that a
- * daemon without a free stream is polled instead. */
+/* One stream after another until the run is over. Between two of them the run is asked for, so that
+ * a daemon without a free stream is polled instead. */
 static ctl_exit follow(watch *w)
 {
 	char path[64];
@@ -217,7 +222,8 @@ static ctl_exit follow(watch *w)
 	ctl_exit rc = CTL_OK;
 	while (!w->over && !ctl_interrupted) {
 		client_answer a;
-		w->fetched_ms = 0; /* the first bytes ask again: something may happen before the stream is open */
+		w->fetched_ms = 0; /* the first bytes ask again: something may happen before the
+		                      stream is open */
 		sse_stream(w->c->client, &stream, path, &a);
 		client_answer_free(&a);
 		if (w->over || ctl_interrupted)

@@ -4,9 +4,9 @@
 #include "transfer.h"
 
 static const column list_columns[] = {
-	{"ID", "id", COLUMN_NUMBER},     {"NAME", "name", COLUMN_TEXT},
+	{"ID", "id", COLUMN_NUMBER},           {"NAME", "name", COLUMN_TEXT},
 	{"ARCHITECTURE", "arch", COLUMN_TEXT}, {"TENSORS", "tensors", COLUMN_NUMBER},
-	{"SIZE", "bytes", COLUMN_BYTES}, {"WHOLE", "whole", COLUMN_YES},
+	{"SIZE", "bytes", COLUMN_BYTES},       {"WHOLE", "whole", COLUMN_YES},
 	{"CREATED", "created", COLUMN_TIME},
 };
 
@@ -51,7 +51,8 @@ ctl_exit weights_add(ctl *c, const ctl_args *a)
 {
 	if (!args_has(a, "name") || !args_has(a, "arch"))
 		return ctl_fail(CTL_USAGE, "--name and --arch are needed");
-	client_call call = {.method = "POST", .content_type = "application/octet-stream", .what = "uploading"};
+	client_call call = {
+		.method = "POST", .content_type = "application/octet-stream", .what = "uploading"};
 	ctl_exit rc = transfer_open(a->word[0], &call.upload, &call.upload_size);
 	if (rc != CTL_OK)
 		return rc;
