@@ -15,6 +15,7 @@
 #include "ckpt/weights.h"
 #include "op/gemm.h"
 #include "run/run_files.h"
+#include "run/sweep.h"
 
 enum { METRIC_ROOM = 4096 };
 
@@ -243,6 +244,8 @@ static tp_status open_parts(job *j, tp_err *err)
 		                        c.recipe.seed, &j->state, err);
 	if (st == TP_OK)
 		st = open_position(j, &row, err);
+	if (st == TP_OK)
+		sweep_checkpoints(j->store, j->state_dirfd, j->run);
 	j->spent = row.seconds;
 	run_row_done(&row);
 	return st;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "run/job.h"
 #include "run/run_files.h"
+#include "run/sweep.h"
 #include "run/transitions.h"
 
 struct scheduler {
@@ -217,6 +218,7 @@ tp_status scheduler_create(store *st, const daemon_config *config, scheduler_not
 		scheduler_free(s);
 		return rc;
 	}
+	sweep_runs(st, s->state_dirfd);
 	*ret = s;
 	return TP_OK;
 }

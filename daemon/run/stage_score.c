@@ -194,14 +194,14 @@ static tp_status keep_row(scoring *s, size_t i, const scored_image *im, tp_err *
 	return r->class_confidence == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory") : TP_OK;
 }
 
-/* How right the final labels are: for people only, nothing is learned from it. Truth that cannot be
- * read is no truth. */
+/* How right the final labels are: for people only, nothing is learned from it, and only where the run
+ * was told to evaluate at all. Truth that cannot be read is no truth. */
 static void judge(scoring *s, size_t i, const scored_image *im)
 {
 	uint8_t *truth;
 	size_t w, h;
 	const dataset_image_row *row = &s->images->row[i];
-	if (row->label[0] == 0 ||
+	if (s->j->setup.eval.count == 0 || row->label[0] == 0 ||
 	    label_load(row->label, &s->images->map, im->w, im->h, &truth, &w, &h, NULL) != TP_OK)
 		return;
 	for (size_t p = 0; p < w * h; p++) {
