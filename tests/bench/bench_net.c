@@ -247,14 +247,12 @@ static int spawn_job(const job *j)
 	self[n] = 0;
 	(void)snprintf(threads, sizeof threads, "%zu", j->threads);
 	(void)snprintf(size, sizeof size, "%zux%zu", j->h, j->w);
-	char *argv[] = {self, "--one", "--threads", threads, "--kernels",
-	                (char *)kernels[j->kernels],
-	                j->train ? "train_step" : "inference",
-	                (char *)net_arch_name(j->arch), size,
-	                j->profile ? "--profile" : NULL, NULL};
+	const char *argv[] = {self, "--one", "--threads", threads, "--kernels",
+	                      kernels[j->kernels], j->train ? "train_step" : "inference",
+	                      net_arch_name(j->arch), size, j->profile ? "--profile" : NULL, NULL};
 	pid_t pid;
 	int status = 1;
-	if (posix_spawn(&pid, self, NULL, NULL, argv, environ) != 0 ||
+	if (posix_spawn(&pid, self, NULL, NULL, (char **)argv, environ) != 0 ||
 	    waitpid(pid, &status, 0) != pid)
 		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -25,6 +25,9 @@ CASES = [
     ("deeplabv2-mobilenetv2", 5, 4, 16, 4, (6, 12, 18, 24), 0, 66, 51),
     ("deeplabv2-mobilenetv2", 4, 4, 8, 2, (2, 4, 6, 8), 1, 46, 37),
     ("discriminator", 5, 8, 0, 0, (0, 0, 0, 0), 0, 70, 67),
+    # large enough for Winograd to be chosen
+    ("deeplabv2-vgg16", 5, 4, 8, 4, (1, 2, 4, 6), 0, 129, 118),
+    ("deeplabv2-resnet50", 5, 4, 8, 4, (1, 2, 4, 6), 0, 150, 133),
 ]
 PROJECTIONS = 7
 RNG_TEST = 6
