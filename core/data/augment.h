@@ -22,7 +22,8 @@ typedef struct augment_draw {
 	bool mirror;
 } augment_draw;
 
-/* label (train ids at the image's size, or NULL) is looked at only for mining. */
+/* label (train ids at the image's size, or NULL) is looked at only for mining. slot < 4096. Image
+ * sides at most IMAGE_MAX_SIDE. Scaled sides are round(side * scale), as OpenCV. */
 augment_draw augment_choose(const augment_spec *spec, uint64_t seed, uint64_t step, size_t slot,
                             size_t image_h, size_t image_w, const uint8_t *label);
 

@@ -74,6 +74,30 @@ static bool jpeg_is_frame(uint8_t marker)
 	return (marker & 0xf0) == 0xc0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
 }
 
+/* The Huffman tables of a DHT segment: inside the segment, at most 256 codes, no length with more
+ * codes than fit (the all-ones code is reserved). stb_image 2.27 writes and reads out of bounds
+ * otherwise. */
+static bool jpeg_tables_fit(const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		if (n < 17)
+			return false;
+		size_t count = 0, code = 0;
+		for (size_t bits = 1; bits <= 16; bits++) {
+			count += p[bits];
+			code += p[bits];
+			if (p[bits] > 0 && code >= (size_t)1 << bits)
+				return false;
+			code <<= 1;
+		}
+		if (count > 256 || count > n - 17)
+			return false;
+		p += 17 + count;
+		n -= 17 + count;
+	}
+	return true;
+}
+
 /* One walk for both questions: with `ret` up to the frame header, without it up to EOI. */
 static tp_status jpeg_walk(const uint8_t *b, size_t n, const char *what, container *ret,
                            tp_err *err)
@@ -91,7 +115,8 @@ static tp_status jpeg_walk(const uint8_t *b, size_t n, const char *what, contain
 		if (n - off < 2 || be16(b + off) > n - off)
 			return truncated(what, err);
 		size_t len = be16(b + off);
-		if (len < 2 || (jpeg_is_frame(marker) && len < 8))
+		if (len < 2 || (jpeg_is_frame(marker) && len < 8) ||
+		    (marker == 0xc4 && !jpeg_tables_fit(b + off + 2, len - 2)))
 			return tp_fail(err, TP_CORRUPT, 0, "%s is damaged: bad JPEG segment", what);
 		if (jpeg_is_frame(marker) && ret != NULL) {
 			*ret = (container){.kind = CONTAINER_JPEG,

@@ -4,7 +4,8 @@
  *   gta5        images/x.png, labels/x.png
  *   synthia     RGB/x.png, GT/LABELS/x.png
  *   camvid, folder   images/[SPLIT/]x.{png,jpg,jpeg}, labels/[SPLIT/]x.png
- * A target without labels simply lacks the label folder. */
+ * A target without labels simply lacks the label folder. `split` is a plain folder name: "train" by
+ * default for cityscapes, none by default for camvid and folder, refused for gta5 and synthia. */
 #ifndef TP_DATA_DATASET_H
 #define TP_DATA_DATASET_H
 
@@ -26,9 +27,10 @@ typedef struct dataset_list {
 } dataset_list;
 
 /* `split` and `include` (a glob on the file stem) may be NULL or "". Names that are not plain
- * (contain .. or control bytes) are skipped; links out of the root are not followed.
- * TP_NOTFOUND when the root or the layout's image folder is absent, TP_INVALID when no image
- * remains, with the folder and the pattern named. */
+ * (hidden, with .. or control bytes, not UTF-8) are skipped; links out of the root are not
+ * followed. TP_NOTFOUND when the root or the layout's image folder is absent; TP_INVALID when no
+ * image remains (folder and pattern named), a folder is a link out of the root, or x.png lies
+ * beside x.jpg. Any thread. */
 tp_status dataset_scan(data_layout layout, const char *root, const char *split, const char *include,
                        dataset_list *ret, tp_err *err) TP_MUST_CHECK;
 void dataset_list_done(dataset_list *l);

@@ -22,7 +22,8 @@ static void *stb_realloc(void *p, size_t size)
 	return size > STB_MAX_BLOCK ? NULL : realloc(p, size);
 }
 
-#define STBI_MALLOC(size) malloc(size)
+/* Zeroed: stb 2.27 would read Huffman tables that a damaged JPEG never defines. */
+#define STBI_MALLOC(size) calloc(1, size)
 #define STBI_REALLOC(p, size) stb_realloc(p, size)
 #define STBI_FREE(p) free(p)
 #define STBI_ONLY_PNG

@@ -154,6 +154,43 @@ static void hollow_files_are_refused(void **state)
 	assert_null(img.rgb);
 }
 
+/* Huffman tables that overflow the decoder's are refused before it sees them; tables that are used
+ * but never defined, and random damage, are survived. */
+static void damaged_jpeg_tables_are_survived(void **state)
+{
+	image img = {0};
+	blob b = make_kind(1);
+	size_t table = 2;
+	while (b.data[table + 1] != 0xc4)
+		table += 2 + ((size_t)b.data[table + 2] << 8 | b.data[table + 3]);
+	uint8_t *counts = b.data + table + 5, keep[16];
+	memcpy(keep, counts, 16);
+	memset(counts, 255, 16); /* more than the segment holds */
+	assert_fails(image_decode(b.data, b.size, "t.jpg", &img, err), TP_CORRUPT,
+	             "t.jpg is damaged: bad JPEG segment");
+	memcpy(counts, keep, 16);
+	for (size_t i = 0; i < 16; i++) { /* as many codes, but too short to be distinct */
+		counts[0] = (uint8_t)(counts[0] + counts[i] * (i > 0));
+		counts[i] = i > 0 ? 0 : counts[0];
+	}
+	assert_fails(image_decode(b.data, b.size, "t.jpg", &img, err), TP_CORRUPT,
+	             "t.jpg is damaged: bad JPEG segment");
+	memcpy(counts, keep, 16);
+	b.data[table + 4] ^= 3; /* defines another table than the scan uses */
+	if (image_decode(b.data, b.size, "t.jpg", &img, NULL) == TP_OK)
+		image_done(&img);
+	free(b.data);
+	for (uint64_t n = 0; n < 4000; n++) {
+		b = make_kind(1 + (int)(n % 2));
+		for (uint64_t i = 0; i < 1 + n % 5; i++)
+			b.data[rng_below(n, RNG_TEST, 2 * i, b.size)] =
+				(uint8_t)rng_u64(n, RNG_TEST, 2 * i + 1);
+		if (image_decode(b.data, b.size, "x", &img, NULL) == TP_OK)
+			image_done(&img);
+		free(b.data);
+	}
+}
+
 static void set_be32(uint8_t *p, uint32_t v)
 {
 	for (size_t i = 0; i < 4; i++)
@@ -368,6 +405,7 @@ int main(void)
 		cmocka_unit_test(other_png_kinds_become_rgb),
 		cmocka_unit_test(truncation_is_refused),
 		cmocka_unit_test(flipped_bits_are_survived),
+		cmocka_unit_test(damaged_jpeg_tables_are_survived),
 		cmocka_unit_test(hollow_files_are_refused),
 		cmocka_unit_test(bombs_are_refused),
 		cmocka_unit_test(deflate_bomb_is_refused),
