@@ -1,5 +1,6 @@
 #include "run/job.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -197,6 +198,32 @@ static void find_position(job *j, const run_row *row, bool loaded)
 	j->state.stage = at;
 }
 
+/* Removes training states that no row names: left by a crash between file and row, or rewound. */
+static void remove_orphans(const job *j)
+{
+	enum { KEPT = 2 };
+	char dir[RUN_FILE_MAX], file[2 * RUN_FILE_MAX];
+	checkpoint_row row[KEPT];
+	size_t rows = 0;
+	while (rows < KEPT && store_checkpoint_resume(j->store, j->run, rows, &row[rows], NULL) == TP_OK)
+		rows++;
+	run_checkpoint_dir(j->run, dir);
+	int fd = openat(j->state_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		bool named = strncmp(e->d_name, "resume-", 7) != 0;
+		(void)snprintf(file, sizeof file, "%s/%.180s", dir, e->d_name);
+		for (size_t i = 0; i < rows; i++)
+			named = named || strcmp(row[i].file, file) == 0;
+		if (!named)
+			(void)unlinkat(j->state_dirfd, file, 0);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	for (size_t i = 0; i < rows; i++)
+		checkpoint_row_done(&row[i]);
+}
+
 static tp_status open_position(job *j, const run_row *row, tp_err *err)
 {
 	tp_err none = {0};
@@ -210,8 +237,11 @@ static tp_status open_position(job *j, const run_row *row, tp_err *err)
 			return st;
 	}
 	find_position(j, row, loaded);
-	return store_run_rewind(j->store, j->run, (int64_t)j->at,
-	                        job_global_step(j, j->at) + (int64_t)j->state.step, err);
+	st = store_run_rewind(j->store, j->run, (int64_t)j->at,
+	                      job_global_step(j, j->at) + (int64_t)j->state.step, err);
+	if (st == TP_OK)
+		remove_orphans(j);
+	return st;
 }
 
 static tp_status open_parts(job *j, tp_err *err)
