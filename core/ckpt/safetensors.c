@@ -183,6 +183,7 @@ static tp_status read_tensor(reader *r, const char *name)
 	return TP_OK;
 }
 
+/* The whole header is one flat walk, so that depth of nesting is no resource. */
 static tp_status read_header(reader *r)
 {
 	st_json *j = &r->json;
@@ -246,7 +247,8 @@ static tp_status check_tensors(reader *r)
 	qsort(order, f->tensors, sizeof *order, by_offset);
 	for (size_t i = 0; i < f->tensors && st == TP_OK; i++) {
 		if (order[i]->offset != at)
-			st = corrupt(r, order[i]->name, "its data do not adjoin the tensor before it");
+			st = corrupt(r, order[i]->name,
+			             "its data do not adjoin the tensor before it");
 		at = r->end[order[i] - f->tensor];
 	}
 	if (st == TP_OK && at != r->data_size)
@@ -284,6 +286,8 @@ tp_status st_parse(const void *data, size_t size, st_file *ret, tp_err *err)
 	return st;
 }
 
+/* The map outlives the descriptor. Nobody shortens our files in place (file_replace renames over
+ * them), so a page of it cannot vanish. */
 tp_status st_open(int dirfd, const char *path, st_file *ret, tp_err *err)
 {
 	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -350,6 +354,7 @@ static float from_bits(uint32_t bits)
 	return f;
 }
 
+/* IEEE binary16: 5 exponent bits with bias 15, 10 fraction bits. */
 static float from_f16(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023;

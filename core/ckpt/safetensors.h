@@ -1,11 +1,12 @@
 /* safetensors: strict reading and writing of the safetensors container.
  *
  * Layout: u64 little-endian header length, JSON header {name: {dtype, shape, data_offsets},
- * "__metadata__": {string: string}}, data. The reader accepts a header of at most 1 MiB,
- * unique names of printable UTF-8 (256 bytes at most), and data that tile the rest of the file
- * exactly; any deviation is TP_CORRUPT with the tensor's name. Values can be read from F32, F16 and
- * BF16; tensors of the format's other types (batch norm's I64 counters) are only listed. Nothing is allocated from a size in the file
- * before that size was checked against the file's length. No pickle, ever. */
+ * "__metadata__": {string: string}}, data. The reader accepts a header of at most 1 MiB, unique
+ * names of printable UTF-8 (256 bytes at most), and data that tile the rest of the file exactly;
+ * any deviation is TP_CORRUPT with the tensor's name. Values can be read from F32, F16 and BF16;
+ * tensors of the format's other types (batch norm's I64 counters) are only listed. Nothing is
+ * allocated from a size in the file before that size was checked against the file's length. No
+ * pickle, ever. */
 #ifndef TP_CKPT_SAFETENSORS_H
 #define TP_CKPT_SAFETENSORS_H
 

@@ -1,5 +1,5 @@
-/* st_json: a strict cursor over the JSON of a safetensors header, which consists of objects, strings
- * and non-negative integers only. Strings are decoded into one block; nothing recurses.
+/* st_json: a strict cursor over the JSON of a safetensors header, which consists of objects,
+ * strings and non-negative integers only. Strings are decoded into one block; nothing recurses.
  *
  * The first complaint stays in `why`; after it every call returns failure. */
 #ifndef TP_CKPT_ST_JSON_H

@@ -12,6 +12,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as
 
 enum { LENGTH_BYTES = 8 };
 
+/* Refuses what the reader would; *ret_room is enough for the header: an escaped byte takes six,
+ * a number twenty. */
 static tp_status check_out(const st_out *out, size_t outs, const st_meta *meta, size_t metas,
                            size_t *ret_room, tp_err *err)
 {
@@ -28,8 +30,10 @@ static tp_status check_out(const st_out *out, size_t outs, const st_meta *meta, 
 	}
 	for (size_t i = 0; i < outs; i++) {
 		const char *name = out[i].name;
-		if (!st_name_valid(name) || strcmp(name, "__metadata__") == 0 || out[i].ndim > ST_MAX_DIMS)
-			return tp_fail(err, TP_INVALID, 0, "tensor %zu has no proper name or shape", i);
+		if (!st_name_valid(name) || strcmp(name, "__metadata__") == 0 ||
+		    out[i].ndim > ST_MAX_DIMS)
+			return tp_fail(err, TP_INVALID, 0,
+			               "tensor %zu has no proper name or shape", i);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(out[k].name, name) == 0)
 				return tp_fail(err, TP_INVALID, 0, "tensor %s occurs twice", name);

@@ -36,7 +36,9 @@ static bool has_layer6(const st_file *f)
 	return false;
 }
 
-/* Index in the table that a file's tensor belongs to, or -1. */
+/* Index in the table that a file's tensor belongs to, or -1. torchvision counts VGG's removed pool4
+ * among its features, so the convolutions behind it are one off; the two numberings share no name,
+ * which makes the translation safe to try. */
 static ptrdiff_t table_index(const param_table *t, const char *file_name, bool layer6)
 {
 	static const char *const vgg[][2] = {{"features.24.", "features.23."},
@@ -89,7 +91,8 @@ static tp_status three_numbers(const st_file *f, const char *key, bool positive,
 		char *end;
 		v[i] = strtof(s, &end);
 		bool last = i == 2;
-		if (end == s || *end != (last ? 0 : ',') || !isfinite(v[i]) || (positive && v[i] <= 0))
+		if (end == s || *end != (last ? 0 : ',') || !isfinite(v[i]) ||
+		    (positive && v[i] <= 0))
 			return tp_fail(err, TP_INVALID, 0,
 			               "metadata %s: three comma-separated%s numbers expected", key,
 			               positive ? " positive" : "");
@@ -134,8 +137,8 @@ static tp_status wrong_shape(const st_tensor *t, const param *p, tp_err *err)
 	char got[100], want[100];
 	shape_text(got, sizeof got, t->ndim, t->shape);
 	shape_text(want, sizeof want, p->ndim, p->dims);
-	return tp_fail(err, TP_SHAPE, 0, "tensor %s has shape [%s], the network wants [%s]", t->name,
-	               got, want);
+	return tp_fail(err, TP_SHAPE, 0, "tensor %s has shape [%s], the network wants [%s]",
+	               t->name, got, want);
 }
 
 static bool same_dims(const st_tensor *t, const param *p, size_t first)
@@ -195,18 +198,20 @@ static tp_status settle_head(const param_table *t, match *m, tp_err *err)
 	return TP_OK;
 }
 
+/* Shape and every value; leaves the values in `room`. */
 static tp_status check_values(const st_file *f, const st_tensor *s, const param *p, float *room,
                               tp_err *err)
 {
 	if (s->dtype == ST_OTHER)
-		return tp_fail(err, TP_INVALID, 0, "tensor %s is neither F32, F16 nor BF16", s->name);
+		return tp_fail(err, TP_INVALID, 0, "tensor %s is neither F32, F16 nor BF16",
+		               s->name);
 	if (!same_dims(s, p, 0))
 		return wrong_shape(s, p, err);
 	st_read(f, s, room);
 	for (size_t i = 0; i < s->count; i++) {
 		if (!isfinite(room[i]))
-			return tp_fail(err, TP_NONFINITE, 0, "tensor %s holds a value that is not finite",
-			               s->name);
+			return tp_fail(err, TP_NONFINITE, 0,
+			               "tensor %s holds a value that is not finite", s->name);
 		if (p->kind == PARAM_BN_VAR && room[i] < 0)
 			return tp_fail(err, TP_INVALID, 0, "tensor %s holds a negative variance",
 			               s->name);
@@ -254,7 +259,7 @@ static tp_status match_all(const st_file *f, const graph *g, bool allow_partial,
 	return TP_OK;
 }
 
-/* values NULL: look only. */
+/* values NULL: look only. Reads every tensor twice, the second time from the page cache. */
 static tp_status load(const st_file *f, const graph *g, bool allow_partial, float *values,
                       weights_info *ret, tp_err *err)
 {

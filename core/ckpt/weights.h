@@ -10,7 +10,7 @@
 
 typedef struct weights_info {
 	size_t loaded, missing; /* tensors of the table found / not found in the file */
-	size_t unused;          /* tensors of the file that nothing wants (fc, num_batches_tracked) */
+	size_t unused;          /* tensors of the file nothing wants (fc, num_batches_tracked) */
 	bool whole;             /* head included: the file is a complete network */
 	float input_mean[3], input_std[3]; /* from the metadata, else ImageNet's */
 	bool same_pad;                     /* metadata stride2_padding = same */

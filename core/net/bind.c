@@ -24,15 +24,17 @@ static tp_status too_small(const exec_spec *s, size_t i, tp_err *err)
 {
 	char name[80];
 	bind_node_name(s->graph, i, name, sizeof name);
-	return tp_fail(err, TP_SHAPE, 0, "an image of %zux%zu pixels (height x width) is too small for %s",
-	               s->in_h, s->in_w, name);
+	return tp_fail(err, TP_SHAPE, 0,
+	               "an image of %zux%zu pixels (height x width) is too small for %s", s->in_h,
+	               s->in_w, name);
 }
 
 /* TensorFlow's SAME: ceil(in / stride) outputs, the odd pixel of padding at the end. */
 static size_t same_out(size_t in, size_t stride) { return (in + stride - 1) / stride; }
 static size_t same_pad(size_t in, const node *n)
 {
-	size_t reach = (same_out(in, n->stride) - 1) * n->stride + n->dilation * (n->kernel - 1) + 1;
+	size_t last = (same_out(in, n->stride) - 1) * n->stride;
+	size_t reach = last + n->dilation * (n->kernel - 1) + 1;
 	return reach > in ? (reach - in) / 2 : 0;
 }
 
@@ -66,7 +68,8 @@ static tp_status bind_conv(const exec_spec *s, size_t i, const bound_value *x, b
 	y->w = c.out_w;
 	b->forward_flop += 2.0 * (double)(c.out_h * c.out_w) * (double)(c.out_c * n->kernel) *
 	                   (double)(n->kernel * c.in_c / c.groups);
-	return conv_plan_make(&c, s->kernels, s->train, pool_threads(s->pool), &b->node[i].conv, err);
+	return conv_plan_make(&c, s->kernels, s->train, pool_threads(s->pool), &b->node[i].conv,
+	                      err);
 }
 
 static tp_status bind_aspp(const exec_spec *s, size_t i, const bound_value *x, bound_value *y,
@@ -79,7 +82,8 @@ static tp_status bind_aspp(const exec_spec *s, size_t i, const bound_value *x, b
 	y->h = x->h;
 	y->w = x->w;
 	b->forward_flop += 2.0 * (double)(x->h * x->w) * (double)(n->branches * 9 * x->c * y->c);
-	return aspp_plan_make(&a, s->kernels, s->train, pool_threads(s->pool), &b->node[i].aspp, err);
+	return aspp_plan_make(&a, s->kernels, s->train, pool_threads(s->pool), &b->node[i].aspp,
+	                      err);
 }
 
 static tp_status bind_pool(const exec_spec *s, size_t i, const bound_value *x, bound_value *y,
@@ -106,7 +110,8 @@ static tp_status bind_shapes(const exec_spec *s, binding *b, tp_err *err)
 {
 	const graph *g = s->graph;
 	for (size_t v = 0; v < g->values; v++)
-		b->value[v] = (bound_value){.c = g->channels[v], .data = BLOCK_NONE, .grad = BLOCK_NONE};
+		b->value[v] = (bound_value){
+			.c = g->channels[v], .data = BLOCK_NONE, .grad = BLOCK_NONE};
 	b->value[0].h = s->in_h;
 	b->value[0].w = s->in_w;
 	tp_status st = TP_OK;
@@ -124,14 +129,15 @@ static tp_status bind_shapes(const exec_spec *s, binding *b, tp_err *err)
 			return st;
 		const bound_value *r = n->residual < 0 ? y : &b->value[n->residual];
 		if (r->h != y->h || r->w != y->w)
-			return tp_fail(err, TP_SHAPE, 0, "a sum of %zux%zu and %zux%zu pixels", y->h,
-			               y->w, r->h, r->w);
+			return tp_fail(err, TP_SHAPE, 0, "a sum of %zux%zu and %zux%zu pixels",
+			               y->h, y->w, r->h, r->w);
 	}
 	return st;
 }
 
 static size_t value_bytes(const bound_value *v) { return v->h * v->w * v->c * sizeof(float); }
 
+/* A new block; nothing of no size is ever a block, so that its memory reads as NULL. */
 static int add_block(binding *b, size_t bytes, size_t first, size_t last)
 {
 	if (bytes == 0)
@@ -166,7 +172,8 @@ static void place_data(const exec_spec *s, binding *b, size_t end)
 			live_until(b, b->value[n->output].data, back);
 	}
 	live_until(b, b->value[g->node[g->nodes - 1].output].data, end);
-	/* A residual that dies in its sum gives its memory to the sum. */
+	/* A residual that dies in its sum gives its memory to the sum: in training the shortcuts of
+	 * projecting blocks, in inference nearly all. Not the caller's input (value 0). */
 	for (size_t i = 0; i < g->nodes; i++) {
 		const node *n = &g->node[i];
 		if (n->residual <= 0 || n->residual == n->input)
@@ -182,7 +189,10 @@ static void place_data(const exec_spec *s, binding *b, size_t end)
 
 static bool wants_grad(const exec_spec *s, int value) { return value != 0 || s->input_gradient; }
 
-/* Walks the backward pass: who writes a gradient first, who adds, who shares. */
+/* Walks the backward pass: who writes a gradient first, who adds, who shares. A gradient is born at
+ * the value's last reader (first in this order) and dies at its maker. The input's is a result, so
+ * it stays. Sharing needs no care about order: the sum's gradient is final when its maker is
+ * reached, and everything later adds to the residual's. */
 static void place_grads(const exec_spec *s, binding *b, size_t end)
 {
 	const graph *g = s->graph;
@@ -211,6 +221,8 @@ static void place_grads(const exec_spec *s, binding *b, size_t end)
 	}
 }
 
+/* Working memory of one call: a block of its own for each step, so that the large ones of early
+ * layers lie where later activations will. The pool's choices wait for the way back. */
 static void place_scratch(const exec_spec *s, binding *b)
 {
 	const graph *g = s->graph;
@@ -224,8 +236,9 @@ static void place_scratch(const exec_spec *s, binding *b)
 				                      i, back);
 			continue;
 		}
-		size_t bytes = sizeof(float) * (g->node[i].op == NODE_CONV ? m->conv.scratch_floats
-		                                                           : m->aspp.scratch_floats);
+		size_t bytes = sizeof(float);
+		bytes *= g->node[i].op == NODE_CONV ? m->conv.scratch_floats
+		                                    : m->aspp.scratch_floats;
 		m->scratch = add_block(b, bytes, i, i);
 		if (s->train)
 			m->scratch_back = add_block(b, bytes, back, back);
@@ -238,11 +251,13 @@ static void place_prepared(const exec_spec *s, binding *b)
 	for (size_t i = 0; i < s->graph->nodes; i++) {
 		const node *n = &s->graph->node[i];
 		bound_node *m = &b->node[i];
-		size_t back = 2 * s->graph->nodes - 1 - i, c = round_up(b->value[n->output].c, line);
+		size_t back = 2 * s->graph->nodes - 1 - i;
+		size_t c = round_up(b->value[n->output].c, line);
 		m->prepared = m->prepared_back = BLOCK_NONE;
 		if (n->op == NODE_MAXPOOL)
 			continue;
-		size_t floats = n->op == NODE_CONV ? m->conv.prepared_floats : m->aspp.prepared_floats;
+		size_t floats = n->op == NODE_CONV ? m->conv.prepared_floats
+		                                   : m->aspp.prepared_floats;
 		if (s->train) {
 			m->prepared = add_block(b, floats * sizeof(float), i, i);
 			m->prepared_back = add_block(b, floats * sizeof(float), back, back);

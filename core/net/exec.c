@@ -42,6 +42,8 @@ tp_status exec_measure(const exec_spec *spec, exec_size *ret, tp_err *err)
 	return TP_OK;
 }
 
+/* Two large blocks: what is kept between passes, and the arena. The arena is touched here once
+ * (mem_bytes zeroes it), so that no step pays for page faults. */
 tp_status exec_create(const exec_spec *spec, exec **ret, tp_err *err)
 {
 	exec *e = calloc(1, sizeof *e);
@@ -220,6 +222,8 @@ static void add_chunk(void *arg, size_t chunk, size_t worker)
 		j->to[k] += j->from[k];
 }
 
+/* dy comes in as d loss / d output and leaves as d loss / d (sum before the activation), which is
+ * also the residual's gradient: bind.h tells when that is the same memory. */
 static void backward_node(exec *e, size_t i, float *grads)
 {
 	const node *n = &e->spec.graph->node[i];
@@ -261,7 +265,10 @@ static void backward_node(exec *e, size_t i, float *grads)
 	}
 }
 
-static bool stopped(const exec *e) { return e->spec.stop != NULL && atomic_load(e->spec.stop) != 0; }
+static bool stopped(const exec *e)
+{
+	return e->spec.stop != NULL && atomic_load(e->spec.stop) != 0;
+}
 
 static void probe(const exec *e, size_t i, bool backward, bool begin)
 {
@@ -292,7 +299,8 @@ tp_status exec_backward(exec *e, const float *doutput, float *grads, const float
 {
 	const graph *g = e->spec.graph;
 	if (!e->spec.train || !e->forward_done)
-		return tp_fail(err, TP_CONFLICT, 0, "backward pass without a training forward pass");
+		return tp_fail(err, TP_CONFLICT, 0,
+		               "backward pass without a training forward pass");
 	if (ret_dinput != NULL && !e->spec.input_gradient)
 		return tp_fail(err, TP_CONFLICT, 0, "no input gradient was planned");
 	e->forward_done = false; /* gradients overwrite activations as they die */

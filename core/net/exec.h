@@ -45,8 +45,8 @@ float *exec_input(exec *e);
 /* Returns the output [out_h][out_w][out_c], valid until the next forward pass.
  * TP_CANCELLED when *stop became non-zero. */
 tp_status exec_forward(exec *e, const float **ret_output, tp_err *err) TP_MUST_CHECK;
-/* After exec_forward with train: adds d loss / d parameter to grads[trained_floats] (NULL: parameter
- * gradients not wanted, e.g. the frozen discriminator). doutput has the output's shape.
+/* After exec_forward with train: adds d loss / d parameter to grads[trained_floats] (NULL:
+ * parameter gradients not wanted, e.g. the frozen discriminator). doutput has the output's shape.
  * ret_dinput (NULL allowed) receives the input gradient, valid until the next pass. */
 tp_status exec_backward(exec *e, const float *doutput, float *grads, const float **ret_dinput,
                         tp_err *err) TP_MUST_CHECK;

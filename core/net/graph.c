@@ -27,6 +27,8 @@ static bool grow(void **array, size_t count, size_t size)
 	return true;
 }
 
+/* The add_ functions do nothing after the first failure, which stays in g->err: builders need no
+ * checks between the lines. */
 static int add_value(graph *g, size_t channels)
 {
 	if (!grow((void **)&g->channels, g->values, sizeof *g->channels)) {
@@ -68,6 +70,7 @@ static int add_param(graph *g, const char *prefix, const char *suffix, param p)
 	return (int)t->count++;
 }
 
+/* std 0: He's initialisation (graph.h). */
 static int add_weight(graph *g, const char *name, bool depthwise, size_t out, size_t in,
                       size_t kernel, float std, bool head)
 {
@@ -88,6 +91,7 @@ static int add_bias(graph *g, const char *name, size_t out, bool head)
 	return add_param(g, name, "bias", p);
 }
 
+/* A fresh batch norm does nothing: mean 0, variance 1. */
 static void add_bn(graph *g, const char *name, size_t c, float weight_init, int bn[4])
 {
 	static const char *const suffix[] = {"weight", "bias", "running_mean", "running_var"};
@@ -246,6 +250,8 @@ static void check_values_read(graph *g)
 	}
 }
 
+/* Builders add parameters layer by layer; the table wants the trained ones first (params.h). The
+ * order within both halves stays, so it is the layers' order. */
 tp_status graph_finish(graph *g, tp_err *err)
 {
 	param_table *t = &g->params;

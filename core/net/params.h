@@ -3,8 +3,9 @@
  *
  * All values live in one float block of `floats` values; trained ones come first, so gradients and
  * momentum are blocks of `trained_floats` values addressed by the same offsets.
- * In memory convolution weights are [kh][kw][in][out] (dense) or [kh][kw][c] (depthwise); files hold
- * PyTorch's [out][in][kh][kw]: params_to_public/params_from_public convert, nothing else does. */
+ * In memory convolution weights are [kh][kw][in][out] (dense) or [kh][kw][c] (depthwise); files
+ * hold PyTorch's [out][in][kh][kw]: params_to_public/params_from_public convert, nothing else
+ * does. */
 #ifndef TP_NET_PARAMS_H
 #define TP_NET_PARAMS_H
 
@@ -31,7 +32,7 @@ typedef struct param {
 	size_t offset, count; /* floats, into the value block */
 	bool trained;
 	bool head;            /* learning rate times head_lr_multiplier */
-	float init_std;       /* standard deviation of the initial normal values; 0: constant `init` */
+	float init_std;       /* standard deviation of the initial values; 0: constant `init` */
 	float init;           /* constant: 0 for biases, 1 for BN weight and variance */
 } param;
 

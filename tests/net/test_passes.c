@@ -191,6 +191,25 @@ static void memory_is_what_was_measured(void **state)
 #endif
 }
 
+/* Untrained networks with frozen batch norm: neither exploding nor vanishing. */
+static void fresh_networks_start_tame(void **state)
+{
+	for (net_arch a = 0; a < ARCH_COUNT; a++) {
+		graph g = reduced(a);
+		float *values = new_floats(g.params.floats);
+		params_init(&g.params, 5, values);
+		net_pass r = net_run(&g, values, 1, 65, 65, KERNELS_EXACT, 1);
+		double square = 0;
+		for (size_t i = 0; i < r.outputs; i++)
+			square += (double)r.output[i] * r.output[i] / (double)r.outputs;
+		assert_true(sqrt(square) > 0.01);
+		assert_true(sqrt(square) < 3);
+		net_pass_done(&r);
+		mem_free(values);
+		graph_done(&g);
+	}
+}
+
 /* The counter itself works. */
 static void counter_counts(void **state)
 {
@@ -212,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_bits_for_any_threads),
+		cmocka_unit_test(fresh_networks_start_tame),
 		cmocka_unit_test(counter_counts),
 		cmocka_unit_test(passes_do_not_allocate),
 		cmocka_unit_test(memory_is_what_was_measured),
