@@ -45,6 +45,14 @@ static uint64_t transfer_ms(uint64_t bytes)
 	return TRANSFER_MS + bytes / TRANSFER_BYTES_PER_MS;
 }
 
+static void forget_request(struct connection *k)
+{
+	if (k->request->stage != REQUEST_LINE)
+		k->server->active--;
+	request_unref(k->request);
+	k->request = NULL;
+}
+
 void connection_notify(void *server, struct MHD_Connection *c, void **context,
                        enum MHD_ConnectionNotificationCode code)
 {
@@ -53,7 +61,7 @@ void connection_notify(void *server, struct MHD_Connection *c, void **context,
 		struct connection *k = calloc(1, sizeof *k);
 		*context = k;
 		if (k == NULL)
-			return; /* served, but without a deadline of ours */
+			return; /* its requests are refused */
 		k->server = s;
 		k->mhd = c;
 		k->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -67,6 +75,8 @@ void connection_notify(void *server, struct MHD_Connection *c, void **context,
 	struct connection *k = *context;
 	if (k == NULL)
 		return;
+	if (k->request != NULL)
+		forget_request(k); /* it ended before its last header: never completed */
 	if (k->previous != NULL)
 		k->previous->next = k->next;
 	else
@@ -80,15 +90,13 @@ void connection_notify(void *server, struct MHD_Connection *c, void **context,
 void *connection_request_line(void *server, const char *target, struct MHD_Connection *c)
 {
 	http_server *s = server;
-	request *r = request_new(s, target);
+	struct connection *k = connection_of(c);
+	request *r = k != NULL ? request_new(s, target) : NULL;
 	if (r == NULL)
 		return NULL;
 	r->raw_at = target;
 	r->connection = c;
-	s->active++;
-	struct connection *k = connection_of(c);
-	if (k != NULL)
-		k->request = r;
+	k->request = r;
 	return r;
 }
 
@@ -98,22 +106,18 @@ void connection_completed(void *server, struct MHD_Connection *c, void **context
 	(void)code;
 	http_server *s = server;
 	request *r = *context;
-	*context = NULL;
 	struct connection *k = connection_of(c);
-	if (k != NULL) {
-		k->request = NULL;
-		k->deadline_ms = server_now_ms() + IDLE_MS + HEADER_MS;
-	}
+	*context = NULL;
 	if (r == NULL)
-		return;
-	s->active--;
+		return; /* there was no memory for it */
+	k->deadline_ms = server_now_ms() + IDLE_MS + HEADER_MS;
 	if (r->stage == REQUEST_QUEUED) {
 		size_t count;
 		size_t row = r->route != NULL ? (size_t)(r->route - route_table(&count)) + 1 : 0;
 		atomic_fetch_add(&s->counters.seconds_us[row],
 		                 (server_now_ms() - r->started_ms) * 1000);
 	}
-	request_unref(r);
+	forget_request(k);
 }
 
 size_t connection_keep_escapes(void *server, struct MHD_Connection *c, char *s)
@@ -290,6 +294,7 @@ static enum MHD_Result begin(request *r, struct MHD_Connection *c, const char *m
                              const char *version)
 {
 	guard_headers g = {0};
+	r->server->active++;
 	(void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, each_header, &g);
 	if (parse_method(r, method) && keep_headers(r, c))
 		decide(r, &g, version);

@@ -38,7 +38,7 @@ struct http_server {
 	size_t handles; /* open uv handles */
 	bool stopping, stopped;
 	struct connection *connections;
-	size_t active; /* requests between their line and their completion */
+	size_t active; /* requests between their last header and their completion */
 	uint64_t requests;
 	uint64_t uploads;
 	jobs jobs;
