@@ -21,7 +21,11 @@ class Server:
         self.dir = tempfile.mkdtemp(prefix="tpldd-http-")
         self.state = os.path.join(self.dir, "state")
         if os.path.basename(program) == "tpldd":
-            command = [program, "--state-dir", self.state, "--listen", "127.0.0.1:0"]
+            config = os.path.join(self.dir, "tpldd.conf")
+            with open(config, "w", encoding="utf-8") as f:
+                f.write("[server]\nallowed_hosts = tpld.example.org\n"
+                        "[paths]\nweb_dir = %s\nmigrations_dir = %s\n" % (web, migrations))
+            command = [program, "--config", config, "--state-dir", self.state, "--listen", "127.0.0.1:0"]
         else:
             command = [program, self.state, web, migrations]
         self.log = open(os.path.join(self.dir, "log"), "w+")
