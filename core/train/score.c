@@ -288,6 +288,22 @@ static tp_status label_common(scorer *s, const logit_map *m, const float *lambda
 	return TP_OK;
 }
 
+/* LRENT trains on soft labels; what people see of them is the likelier class where one is selected
+ * (algorithms.md 2.2). The soft labels themselves are made again from the logits by the loader. */
+static void label_soft(scorer *s, const logit_map *m, const float *lambda, uint8_t *final,
+                       uint8_t *origin)
+{
+	size_t pixels = m->full_h * m->full_w;
+	pseudo_lrent(s->prob, lambda, (float)s->spec.recipe->self.reg_weight, m->classes, pixels,
+	             s->scratch, s->spec.pool);
+	probs_argmax(s->scratch, m->classes, pixels, final, s->conf, s->spec.pool);
+	for (size_t i = 0; i < pixels; i++) {
+		if (s->conf[i] <= 0)
+			final[i] = LABEL_NONE;
+		origin[i] = final[i] == LABEL_NONE ? ORIGIN_NONE : ORIGIN_SOFT;
+	}
+}
+
 tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
                        tp_err *err)
 {
@@ -297,8 +313,12 @@ tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, score
 		return st;
 	size_t pixels = out.w * out.h;
 	uint8_t *final = map_of(s, MAP_FINAL, pixels), *origin = map_of(s, MAP_ORIGIN, pixels);
-	memcpy(final, out.voted, pixels);
-	origins(out.confident, final, ORIGIN_VOTED, pixels, origin);
+	if (s->spec.recipe->self.reg == REG_LRENT) {
+		label_soft(s, m, lambda, final, origin);
+	} else {
+		memcpy(final, out.voted, pixels);
+		origins(out.confident, final, ORIGIN_VOTED, pixels, origin);
+	}
 	out.final = final;
 	out.origin = origin;
 	shares(origin, pixels, out.share);
