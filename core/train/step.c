@@ -233,7 +233,7 @@ static tp_status supervised(stepper *s, const sample *samples, step_result *res,
 		bool target = samples[i].target;
 		pixel_loss_spec spec = {
 			.scale = labelled == 0 ? 0.0f : (float)(1.0 / (double)labelled),
-			.reg = target ? r->self.reg : REG_NONE,
+			.reg = target && s->spec.phase == PHASE_PHASE1_TRAINING ? r->self.reg : REG_NONE,
 			.reg_scale = labelled_target == 0
 		                         ? 0.0f
 		                         : (float)(r->self.reg_weight / (double)labelled_target),
