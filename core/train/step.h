@@ -3,9 +3,10 @@
  * source training  cross-entropy on source samples
  * phase 1 (eq. 5)  cross-entropy on source samples, bootstrapped loss (or plain cross-entropy) and the
  *                  CRST regulariser on target samples; normalised over the batch (algorithms.md 2.1)
- * phase 2 (eq. 8-10)  cross-entropy on source and bootstrapped loss on easy samples, no regulariser, then the hard sample's self-information is
- *                  pushed towards "easy" by the discriminator, then the discriminator learns easy = 1
- *                  from the first easy sample of the step and hard = 0 (order as in 5.5)
+ * phase 2 (eq. 8-10)  cross-entropy on source and bootstrapped loss on easy samples, no regulariser;
+ *                  then the hard sample's self-information is pushed towards "easy" by the
+ *                  discriminator, then the discriminator learns easy = 1 from the first easy sample
+ *                  of the step and hard = 0 (order as in 5.5)
  * Nothing is allocated after stepper_create. Gradients of a step are summed in one block before one
  * update, so that ranks can be added there later. */
 #ifndef TP_TRAIN_STEP_H
