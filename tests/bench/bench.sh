@@ -1,7 +1,6 @@
 #!/bin/sh
-# bench.sh BUILD [train_step|inference] [ARCH] [HxW]
-# Runs the benchmarks of a build folder: one JSON object per line on standard output. Without
-# arguments: every architecture at 321x321, a training step and an inference each.
+# make bench: benchmarks of a build, one JSON object per line on standard output.
+#   bench.sh BUILD [BENCH ARCH HxW]     the words select one, e.g. train_step deeplabv2-resnet101 512x1024
 set -eu
 build=$1
 shift
