@@ -24,7 +24,7 @@ ctl_handler checkpoint_ls, checkpoint_show, checkpoint_get, checkpoint_infer;
 ctl_handler weights_ls, weights_show, weights_add, weights_infer;
 /* datasets.c */
 ctl_handler dataset_ls, dataset_show, dataset_add, dataset_rm, dataset_images;
-/* completion.c */
-ctl_handler completion_print;
+/* completion.c, help.c: need no daemon */
+ctl_handler completion_print, help_show;
 
 #endif

@@ -26,11 +26,6 @@ static void watch_signals(void)
 	(void)sigaction(SIGTERM, &act, NULL);
 }
 
-static bool wants_help(const ctl_args *a)
-{
-	return a->help || a->noun == NULL || strcmp(a->noun, "help") == 0;
-}
-
 /* Help and version need no daemon. */
 static bool answer_at_once(const ctl_args *a)
 {
@@ -40,7 +35,7 @@ static bool answer_at_once(const ctl_args *a)
 		help_command(a->command);
 	else if (a->help && a->noun != NULL)
 		help_noun(a->noun);
-	else if (wants_help(a))
+	else if (a->help)
 		help_program();
 	else
 		return false;
@@ -75,7 +70,7 @@ static ctl_exit run(const ctl_args *a)
 	ctl c = {.session = &s};
 	unsigned idle_s;
 	ctl_exit rc = read_options(a, &c, &idle_s);
-	bool offline = a->command->run == completion_print;
+	bool offline = a->command->run == completion_print || a->command->run == help_show;
 	if (rc == CTL_OK && !offline)
 		rc = session_open(&s);
 	if (rc != CTL_OK)
@@ -93,11 +88,13 @@ int main(int argc, char **argv)
 	watch_signals();
 	ctl_exit rc = args_parse(argc, argv, &a);
 	if (rc == CTL_OK && !answer_at_once(&a)) {
-		if (a.command == NULL)
+		if (a.command != NULL)
+			rc = run(&a);
+		else if (a.noun != NULL)
 			rc = ctl_fail(CTL_USAGE, "%s what? tpldctl %s --help lists it", a.noun,
 			              a.noun);
 		else
-			rc = run(&a);
+			rc = ctl_fail(CTL_USAGE, "a command is needed; tpldctl --help lists them");
 	}
 	args_free(&a);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CTL_OK)

@@ -85,9 +85,9 @@ void run_print_list(ctl_format format, const json_t *runs)
 	records_print(format, runs, list_columns, COUNT_OF(list_columns));
 }
 
-void run_print(ctl *c, const client_answer *run)
+ctl_exit run_print(ctl *c, const client_answer *run)
 {
-	(void)show_answer(c, run, detail_columns, COUNT_OF(detail_columns));
+	ctl_exit rc = show_answer(c, run, detail_columns, COUNT_OF(detail_columns));
 	json_t *o = c->format == FORMAT_TABLE ? client_answer_json(run) : NULL;
 	const json_t *history = json_object_get(o, "state_history");
 	if (json_array_size(history) > 0) {
@@ -95,6 +95,7 @@ void run_print(ctl *c, const client_answer *run)
 		records_print(c->format, history, history_columns, COUNT_OF(history_columns));
 	}
 	json_decref(o);
+	return rc;
 }
 
 ctl_exit run_ls(ctl *c, const ctl_args *a)
@@ -116,7 +117,7 @@ ctl_exit run_show(ctl *c, const ctl_args *a)
 		client_answer answer;
 		rc = client_call_reported(c->client, &call, &answer);
 		if (rc == CTL_OK)
-			run_print(c, &answer);
+			rc = run_print(c, &answer);
 		client_answer_free(&answer);
 	}
 	buffer_free(&path);
@@ -184,7 +185,7 @@ ctl_exit run_create(ctl *c, const ctl_args *a)
 		ctl_note("run %s '%s' is %s", id, text_at(run, "name", ""),
 		         text_at(run, "state", "created"));
 	} else if (rc == CTL_OK) {
-		run_print(c, &answer);
+		rc = run_print(c, &answer);
 	}
 	json_decref(run);
 	client_answer_free(&answer);

@@ -6,7 +6,7 @@
 #include "refs.h"
 
 /* One run in full, in the format asked for. */
-void run_print(ctl *c, const client_answer *run);
+ctl_exit run_print(ctl *c, const client_answer *run);
 /* Active runs as a table; for status. */
 void run_print_list(ctl_format format, const json_t *runs);
 /* "/api/v1/runs/ID" + tail for what people call a run. */

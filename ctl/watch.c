@@ -14,6 +14,7 @@
 enum {
 	TTY_MS = 200,
 	PLAIN_MS = 5000,    /* between lines while only numbers move */
+	FETCH_SECONDS = 30,
 	REFRESH_MS = 10000, /* events could be lost; the run itself is the truth */
 };
 
@@ -194,7 +195,7 @@ static void report_result(watch *w)
 	const char *state = text_at(w->run, "state", "?"), *error = text_at(w->run, "error", NULL);
 	if (w->c->format != FORMAT_TABLE) {
 		if (w->answer.status == 200)
-			run_print(w->c, &w->answer);
+			(void)run_print(w->c, &w->answer);
 	} else {
 		char line[400];
 		(void)snprintf(line, sizeof line, "run %s is %s", w->id, state);
@@ -250,7 +251,7 @@ ctl_exit watch_run(ctl *c, const char *id, bool no_wait)
 	watch w = {.c = c, .id = id, .no_wait = no_wait, .result = CTL_OK};
 	w.out = c->format == FORMAT_TABLE ? stdout : stderr;
 	w.tty = isatty(fileno(w.out));
-	w.side = client_new(c->session, 0);
+	w.side = client_new(c->session, FETCH_SECONDS);
 	ctl_exit rc = CTL_OK;
 	if (!fetch(&w) && !w.over) { /* not reached even once */
 		client_report(w.side, &w.answer);
