@@ -14,6 +14,7 @@ enum {
 	SKEW = 80,              /* keeps the points' rows out of each other's cache sets */
 	CHUNK_TILES = 4,        /* tiles transformed by one call of the pool */
 	ROWS = 256,             /* channels of weights transformed at a time, on the stack */
+	BLOCK = 64,             /* channels of a tile of dx added at a time */
 };
 
 /* Tiles along one axis of all lattices: lattice r holds the outputs r, r + d, r + 2d, ... */
@@ -34,6 +35,13 @@ static size_t axis_tiles(const axis *a, size_t dilation)
 	return a->long_lattices * a->long_tiles + (dilation - a->long_lattices) * a->short_tiles;
 }
 
+/* Number of tile i inside its lattice. */
+static size_t axis_number(const axis *a, size_t i)
+{
+	size_t in_long = a->long_lattices * a->long_tiles;
+	return i < in_long ? i % a->long_tiles : (i - in_long) % a->short_tiles;
+}
+
 /* First output coordinate of tile i. */
 static size_t axis_origin(const axis *a, size_t dilation, size_t m, size_t i)
 {
@@ -52,7 +60,6 @@ typedef struct wino {
 	size_t across, tiles, slab; /* tiles per row of tiles, in all, per slab */
 	size_t u_step, in_step, out_step; /* floats from one point to the next */
 	size_t panel;               /* output channels of the weight gradient at a time */
-	size_t block;               /* input channels per chunk of the overlap-add */
 	size_t worker_floats;
 } wino;
 
@@ -75,8 +82,7 @@ static wino wino_make(const conv_shape *s, size_t m)
 	z.panel = max_size(64, PANEL_FLOATS / (points * s->in_c) / 64 * 64);
 	if (z.panel > s->out_c)
 		z.panel = s->out_c;
-	z.block = s->in_c < 256 ? 16 : s->in_c < 512 ? 32 : 64;
-	z.worker_floats = round_up(max_size(m * m * s->out_c, points * z.block), 16);
+	z.worker_floats = round_up(max_size(m * m * s->out_c, points * BLOCK), 16);
 	return z;
 }
 
@@ -121,6 +127,7 @@ typedef struct wino_job {
 	size_t first, count; /* tiles of the current slab */
 	size_t k0, k1;       /* output channels of the current panel */
 	size_t chunks;
+	size_t parity;       /* of the rows of tiles being added to dx */
 	const float *x, *w, *scale, *u, *bias, *residual, *dy;
 	activation act;
 	float *y, *dx, *dw, *prepared;
@@ -344,35 +351,46 @@ static void data_product_chunk(void *arg, size_t chunk, size_t worker)
 	     job->u + chunk * z->u_step, out_c, 0.0f, job->in + chunk * z->in_step, in_c);
 }
 
-/* Adds the tiles' gradients to dx. Neighbouring tiles overlap, so a chunk takes all tiles of the
- * slab, in order, for a block of channels of its own. */
+/* Adds the gradient of tile t of the slab to dx. */
+static void add_tile(const wino_job *job, size_t t, float *buffer)
+{
+	const wino *z = &job->z;
+	const conv_shape *s = z->s;
+	size_t side = z->f->side, d = s->dilation, y, x, r0, r1, x0, x1;
+	const float *in[WINOGRAD_MAX_POINTS];
+	float *out[WINOGRAD_MAX_POINTS];
+	tile_origin(z, job->first + t, &y, &x);
+	ptrdiff_t top = (ptrdiff_t)y - (ptrdiff_t)s->pad_top;
+	ptrdiff_t left = (ptrdiff_t)x - (ptrdiff_t)s->pad_left;
+	tile_span(top, side, d, s->in_h, &r0, &r1);
+	tile_span(left, side, d, s->in_w, &x0, &x1);
+	for (size_t c = 0; c < s->in_c; c += BLOCK) {
+		size_t n = s->in_c - c < BLOCK ? s->in_c - c : BLOCK;
+		const_rows(job->in + t * s->in_c + c, z->in_step, z->f->points, in);
+		point_rows(buffer, n, z->f->points, out);
+		z->f->input_adjoint(in, out, n);
+		for (size_t i = r0; i < r1; i++) {
+			size_t row = (size_t)(top + (ptrdiff_t)(i * d));
+			size_t col = (size_t)(left + (ptrdiff_t)(x0 * d));
+			epilogue_add(x1 - x0, n, buffer + (i * side + x0) * n, n, NULL,
+			             job->dx + (row * s->in_w + col) * s->in_c + c, d * s->in_c);
+		}
+	}
+}
+
+/* Neighbouring tiles overlap, so a chunk is a whole row of tiles, and within each lattice the
+ * even rows are done before the odd ones. */
 static void overlap_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	const conv_shape *s = z->s;
-	size_t side = z->f->side, c0 = chunk * z->block, y, x, r0, r1, x0, x1;
-	size_t n = s->in_c - c0 < z->block ? s->in_c - c0 : z->block;
-	float *tile = job->workers + worker * z->worker_floats;
-	const float *in[WINOGRAD_MAX_POINTS];
-	float *out[WINOGRAD_MAX_POINTS];
-	point_rows(tile, n, z->f->points, out);
-	for (size_t t = 0; t < job->count; t++) {
-		tile_origin(z, job->first + t, &y, &x);
-		ptrdiff_t top = (ptrdiff_t)y - (ptrdiff_t)s->pad_top;
-		ptrdiff_t left = (ptrdiff_t)x - (ptrdiff_t)s->pad_left;
-		tile_span(top, side, s->dilation, s->in_h, &r0, &r1);
-		tile_span(left, side, s->dilation, s->in_w, &x0, &x1);
-		const_rows(job->in + t * s->in_c + c0, z->in_step, z->f->points, in);
-		z->f->input_adjoint(in, out, n);
-		for (size_t i = r0; i < r1; i++) {
-			size_t row = (size_t)(top + (ptrdiff_t)(i * s->dilation));
-			size_t col = (size_t)(left + (ptrdiff_t)(x0 * s->dilation));
-			epilogue_add(x1 - x0, n, tile + (i * side + x0) * n, n, NULL,
-			             job->dx + (row * s->in_w + col) * s->in_c + c0,
-			             s->dilation * s->in_c);
-		}
-	}
+	size_t row = job->first / z->across + chunk;
+	if (axis_number(&z->rows, row) % 2 != job->parity)
+		return;
+	size_t begin = row * z->across, end = begin + z->across;
+	size_t last = job->first + job->count;
+	for (size_t t = begin > job->first ? begin : job->first; t < end && t < last; t++)
+		add_tile(job, t - job->first, job->workers + worker * z->worker_floats);
 }
 
 static void weight_product_chunk(void *arg, size_t chunk, size_t worker)
@@ -422,7 +440,9 @@ static void slab_data_gradient(wino_job *job, pool *workers)
 {
 	const wino *z = &job->z;
 	pool_run(workers, z->f->points, data_product_chunk, job);
-	pool_run(workers, (z->s->in_c + z->block - 1) / z->block, overlap_chunk, job);
+	size_t rows = (job->first + job->count - 1) / z->across - job->first / z->across + 1;
+	for (job->parity = 0; job->parity < 2; job->parity++)
+		pool_run(workers, rows, overlap_chunk, job);
 }
 
 static void slab_weight_gradient(wino_job *job, pool *workers)

@@ -29,50 +29,48 @@ static TP_INLINE void row_flags(size_t n, const float *sum, const float *bias,
 		row_loop(n, sum, NULL, NULL, act, y);
 }
 
-TP_SIMD static void row(size_t n, const float *sum, const float *bias, const float *residual,
-                        activation act, float *y)
+TP_SIMD static void all_rows(size_t rows, size_t cols, const float *sum, size_t ld_sum,
+                             const float *bias, const float *residual, activation act, float *y,
+                             size_t ld_y)
 {
-	switch (act) {
-	case ACT_NONE:
-		row_flags(n, sum, bias, residual, ACT_NONE, y);
-		break;
-	case ACT_RELU:
-		row_flags(n, sum, bias, residual, ACT_RELU, y);
-		break;
-	case ACT_RELU6:
-		row_flags(n, sum, bias, residual, ACT_RELU6, y);
-		break;
-	case ACT_LEAKY:
-		row_flags(n, sum, bias, residual, ACT_LEAKY, y);
-		break;
+	for (size_t r = 0; r < rows; r++, sum += ld_sum, y += ld_y) {
+		switch (act) {
+		case ACT_NONE:
+			row_flags(cols, sum, bias, residual, ACT_NONE, y);
+			break;
+		case ACT_RELU:
+			row_flags(cols, sum, bias, residual, ACT_RELU, y);
+			break;
+		case ACT_RELU6:
+			row_flags(cols, sum, bias, residual, ACT_RELU6, y);
+			break;
+		case ACT_LEAKY:
+			row_flags(cols, sum, bias, residual, ACT_LEAKY, y);
+			break;
+		}
+		if (residual != NULL)
+			residual += ld_y;
 	}
 }
 
 void epilogue_rows(size_t rows, size_t cols, const float *sum, size_t ld_sum, const float *bias,
                    const float *residual, activation act, float *y, size_t ld_y)
 {
-	if (sum == y && bias == NULL && residual == NULL && act == ACT_NONE)
-		return;
-	for (size_t r = 0; r < rows; r++)
-		row(cols, sum + r * ld_sum, bias, residual == NULL ? NULL : residual + r * ld_y,
-		    act, y + r * ld_y);
+	if (sum != y || bias != NULL || residual != NULL || act != ACT_NONE)
+		all_rows(rows, cols, sum, ld_sum, bias, residual, act, y, ld_y);
 }
 
-TP_SIMD static void add_row(size_t n, const float *sum, const float *scale, float *y)
+TP_SIMD void epilogue_add(size_t rows, size_t cols, const float *sum, size_t ld_sum,
+                          const float *scale, float *y, size_t ld_y)
 {
-	if (scale == NULL)
-		for (size_t i = 0; i < n; i++)
-			y[i] += sum[i];
-	else
-		for (size_t i = 0; i < n; i++)
-			y[i] += scale[i] * sum[i];
-}
-
-void epilogue_add(size_t rows, size_t cols, const float *sum, size_t ld_sum, const float *scale,
-                  float *y, size_t ld_y)
-{
-	for (size_t r = 0; r < rows; r++)
-		add_row(cols, sum + r * ld_sum, scale, y + r * ld_y);
+	for (size_t r = 0; r < rows; r++, sum += ld_sum, y += ld_y) {
+		if (scale == NULL)
+			for (size_t i = 0; i < cols; i++)
+				y[i] += sum[i];
+		else
+			for (size_t i = 0; i < cols; i++)
+				y[i] += scale[i] * sum[i];
+	}
 }
 
 void epilogue_sum_rows(size_t rows, size_t cols, const float *x, size_t ld, bool accumulate,
@@ -81,6 +79,5 @@ void epilogue_sum_rows(size_t rows, size_t cols, const float *x, size_t ld, bool
 	if (!accumulate)
 		for (size_t i = 0; i < cols; i++)
 			y[i] = 0.0f;
-	for (size_t r = 0; r < rows; r++)
-		add_row(cols, x + r * ld, NULL, y);
+	epilogue_add(rows, cols, x, ld, NULL, y, 0);
 }

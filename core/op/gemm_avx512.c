@@ -100,7 +100,7 @@ static AVX512_INLINE void tile_rows(size_t rows, size_t vectors, size_t k, packe
 	switch (rows) {
 #define ROWS(r)                                                                                    \
 	case r:                                                                                    \
-		tile(r, vectors, k, a, b, ahead, t, c, mask);                                             \
+		tile(r, vectors, k, a, b, ahead, t, c, mask);                                      \
 		break;
 		ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7)
 		ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
@@ -256,8 +256,8 @@ void gemm_avx512(gemm_op op_a, gemm_op op_b, size_t m, size_t n, size_t k, float
 	for (size_t j = 0; j < n; j += NC)
 		for (size_t part = 0; part < k_parts; part++) {
 			size_t p = cut(k, k_parts, part), depth = cut(k, k_parts, part + 1) - p;
-			block_b block = {.op = op_b, .k = depth, .n = min_size(n - j, NC), .ldb = ldb,
-			                 .b = op_b == GEMM_T ? b + j * ldb + p : b + p * ldb + j,
+			block_b block = {.op = op_b, .k = depth, .n = min_size(n - j, NC),
+			                 .ldb = ldb, .b = op_b == GEMM_T ? b + j * ldb + p : b + p * ldb + j,
 			                 .packed = packed};
 			target t = {.alpha = alpha, .beta = part == 0 ? beta : 1.0f, .c = c + j,
 			            .ldc = ldc};

@@ -147,7 +147,7 @@ static TP_INLINE void weight_adjoint_4(const vec *u, size_t s, vec *g, size_t t)
 				memcpy(out[i * (n_out) + j] + at, &row[j], lanes * sizeof(float)); \
 		}                                                                                  \
 	}                                                                                          \
-	TP_SIMD static void name(const float *const in[], float *const out[], size_t n)           \
+	TP_SIMD static void name(const float *const in[], float *const out[], size_t n)            \
 	{                                                                                          \
 		size_t at = 0;                                                                     \
 		for (; at + LANES <= n; at += LANES)                                               \

@@ -254,6 +254,31 @@ static void test_threads(void **state)
 		}
 }
 
+/* Sizes that need several slabs and panels of Winograd's scratch: against the exact algorithms,
+ * as the plain loops would take too long. */
+static void test_many_slabs(void **state)
+{
+	static const conv_case large[] = {{53, 57, 700, 80, 3, 3, 1, 1, 1, 0},
+	                                  {60, 49, 90, 640, 3, 3, 1, 2, 2, 0}};
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		conv_shape s = shape_of(&large[i]);
+		conv_set want = set_make(&s), one = set_make(&s), got = set_make(&s);
+		run_fast(&want, KERNELS_EXACT, 2, ACT_NONE, true);
+		run_fast(&one, KERNELS_F4, 1, ACT_NONE, true);
+		run_fast(&got, KERNELS_F4, 3, ACT_NONE, true);
+		assert_near("y", got.y, want.y, 1e-4 * rms(want.y, want.ny), want.ny);
+		assert_near("dx", got.dx, want.dx, 1e-4 * rms(want.dx, want.nx), want.nx);
+		assert_near("dw", got.dw, want.dw, 1e-4 * rms(want.dw, want.nw), want.nw);
+		assert_memory_equal(got.y, one.y, one.ny * sizeof(float));
+		assert_memory_equal(got.dx, one.dx, one.nx * sizeof(float));
+		assert_memory_equal(got.dw, one.dw, one.nw * sizeof(float));
+		set_free(&want);
+		set_free(&one);
+		set_free(&got);
+	}
+}
+
 /* <dy, conv>, in double, through the reference: the loss of the finite differences. */
 static double loss(const conv_set *a, const float *x, const float *w, const float *bias)
 {
@@ -495,6 +520,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_many_slabs),
 		cmocka_unit_test(test_finite_differences),
 		cmocka_unit_test(test_optional_arguments),
 		cmocka_unit_test(test_nan_passes),
