@@ -118,7 +118,9 @@ static tp_status listen_on(const char *host, uint16_t port, int *ret_fd, uint16_
 	if (!ok) {
 		if (fd >= 0)
 			(void)close(fd);
-		return tp_fail(err, TP_IO, sys, "cannot listen on %s:%u%s", host, port,
+		bool v6 = strchr(host, ':') != NULL;
+		return tp_fail(err, TP_IO, sys, "cannot listen on %s%s%s:%u%s", v6 ? "[" : "", host,
+		               v6 ? "]" : "", port,
 		               sys == EADDRINUSE ? " (another program, or another tpldd, has the port)"
 		                                 : "");
 	}
