@@ -127,7 +127,7 @@ static ctl_exit check_words(const ctl_args *a)
 	for (const char *p = k->words; *p != 0; p += strspn(p, " ")) {
 		size_t n = strcspn(p, " ");
 		least += *p != '[';
-		many = many || (n > 3 && strncmp(p + n - 3, "...", 3) == 0);
+		many = many || memmem(p, n, "...", 3) != NULL;
 		most++;
 		p += n;
 	}

@@ -116,7 +116,8 @@ static const ctl_command table[] = {
 
 	{"completion", NULL, "SHELL", "Completion for a shell: source <(tpldctl completion bash)",
 	 completion_print, {{0}}},
-	{"help", NULL, "[COMMAND...]", "What there is, or what a command does and takes", help_show, {{0}}},
+	{"help", NULL, "[COMMAND...]", "What there is, or what a command does and takes",
+	 help_show, {{0}}},
 };
 
 const ctl_command *command_table(size_t *ret_count)

@@ -79,7 +79,8 @@ void help_command(const ctl_command *k)
 ctl_exit help_show(ctl *c, const ctl_args *a)
 {
 	(void)c;
-	const char *noun = a->words > 0 ? a->word[0] : NULL, *verb = a->words > 1 ? a->word[1] : NULL;
+	const char *noun = a->words > 0 ? a->word[0] : NULL;
+	const char *verb = a->words > 1 ? a->word[1] : NULL;
 	const ctl_command *k = noun != NULL ? command_find(noun, verb) : NULL;
 	if (noun == NULL)
 		help_program();
@@ -88,7 +89,7 @@ ctl_exit help_show(ctl *c, const ctl_args *a)
 	else if (verb == NULL && command_has_noun(noun))
 		help_noun(noun);
 	else
-		return ctl_fail(CTL_USAGE, "there is no command '%s%s%s'", noun, verb != NULL ? " " : "",
-		                verb != NULL ? verb : "");
+		return ctl_fail(CTL_USAGE, "there is no command '%s%s%s'", noun,
+		                verb != NULL ? " " : "", verb != NULL ? verb : "");
 	return CTL_OK;
 }

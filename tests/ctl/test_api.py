@@ -1,0 +1,163 @@
+"""Every command of tpldctl against the daemon's real HTTP layer and store (training is a fake).
+
+usage: test_api.py TPLDCTL HTTP_FIXTURE MIGRATIONS_DIR
+"""
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import urllib.request
+
+from ctl import run, wait_for
+
+# What no command is for: pictures that only the dashboard shows.
+WITHOUT_COMMAND = {"/api/v1/datasets/{id}/images/{index}/thumb.png", "/api/v1/datasets/{id}/images/{index}/image.png",
+                   "/api/v1/runs/{id}/images/{image}/thumb.png"}
+
+
+class Fixture:
+    def __init__(self, program, migrations, state):
+        self.state = state
+        self.process = subprocess.Popen([program, state, "", migrations], stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        with open(os.path.join(state, "endpoint"), "w", encoding="ascii") as f:
+            f.write(self.url + "\n")
+        with open(os.path.join(state, "token"), encoding="ascii") as f:
+            self.token = f.read().strip()
+
+    def get(self, path, accept="application/json"):
+        r = urllib.request.Request(self.url + path, headers={"Authorization": "Bearer " + self.token, "Accept": accept})
+        with urllib.request.urlopen(r, timeout=20) as answer:
+            return answer.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+def served(test):
+    """Gives the test a server whose state directory is named to every call."""
+    def wrapped(ctl, program, migrations):
+        server = Fixture(program, migrations, os.path.join(ctl.dir, "state"))
+        try:
+            test(lambda *args, **more: ctl("--state-dir", server.state, *args, **more), server, ctl)
+        finally:
+            server.stop()
+    wrapped.__name__ = test.__name__
+    return wrapped
+
+
+def safetensors():
+    """A backbone's first tensor is enough for the reader to look further, and to refuse by name."""
+    header = json.dumps({"features.0.0.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
+
+
+@served
+def every_endpoint_has_a_command(tpldctl, server, ctl):
+    ctl.write("i.png", b"\x89PNG\r\n\x1a\n")
+    ctl.write("w.safetensors", safetensors())
+    config = {"name": "live", "source": "synth", "target": "real"}
+    ctl.write("c.json", json.dumps(config))
+    for args in (["status"], ["health"], ["server", "info"], ["metrics"], ["schema"], ["openapi"], ["events"], ["preset", "ls"],
+                 ["preset", "show", "tpld"], ["class-set", "ls"], ["dataset", "ls"], ["dataset", "show", "synth"],
+                 ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
+                 ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
+                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
+                 ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"]):
+        for format in ("table", "json", "csv"):
+            assert tpldctl("-o", format, *args)[0].strip() or args == ["weights", "ls"], args
+    for args in (["image", "get", "1", "0", "3", "prediction", "-O", "l.png"], ["image", "probabilities", "1", "0", "3", "-O", "p.npy"],
+                 ["checkpoint", "get", "1", "-O", "c.safetensors"], ["checkpoint", "infer", "1", "i.png", "-O", "o.png"]):
+        tpldctl(*args)
+    assert ctl.read("l.png") == server.get("/api/v1/runs/1/rounds/0/images/3/prediction.png", "image/png")
+    assert ctl.read("c.safetensors") == server.get("/api/v1/checkpoints/1/file", "*/*")
+    tpldctl("weights", "show", "99", want=3)
+    tpldctl("weights", "infer", "99", "i.png", "-O", "o.png", want=3)
+    assert "tensor" in tpldctl("weights", "add", "w.safetensors", "--name", "w", "--arch", "deeplabv2-mobilenetv2", want=1)[1]
+    tpldctl("run", "create", "c.json")
+    for action in ("pause", "cancel"):
+        tpldctl("run", action, "@last")
+    tpldctl("run", "resume", "1", want=4)
+    tpldctl("run", "rm", "1")
+    tpldctl("dataset", "add", "--name", "again", "--layout", "folder", "--root", os.path.join(server.state, "data", "synth"), "--class-set", "cityscapes-19")
+    tpldctl("dataset", "rm", "again")
+    used = set(re.findall(r'tpld_http_requests_total\{method="(\w+)",route="([^"]+)"', tpldctl("metrics")[0]))
+    api = json.loads(server.get("/api/v1/openapi.json"))
+    known = {(method.upper(), re.sub(r":\w+\}", "}", path)) for path, methods in api["paths"].items() for method in methods
+             if method in ("get", "post", "delete")}
+    used = {(m, re.sub(r":\w+\}", "}", p)) for m, p in used}
+    missing = {x for x in known - used if x[1] not in WITHOUT_COMMAND and not (x == ("GET", "/"))}
+    assert not missing, missing
+
+
+@served
+def json_is_the_servers(tpldctl, server, ctl):
+    for args, path in ((["dataset", "ls"], "/api/v1/datasets"), (["dataset", "show", "1"], "/api/v1/datasets/1"),
+                       (["run", "rounds", "1"], "/api/v1/runs/1/rounds"), (["run", "iou", "1"], "/api/v1/runs/1/iou"),
+                       (["image", "ls", "1", "--limit", "7", "--split", "hard"], "/api/v1/runs/1/images?limit=7&split=hard"),
+                       (["schema"], "/api/v1/schema/run-config"), (["preset", "ls"], "/api/v1/presets")):
+        assert tpldctl("-o", "json", *args)[0].encode() == server.get(path, "*/*") + b"\n", args
+    assert tpldctl("-o", "csv", "run", "iou", "1")[0].encode() == server.get("/api/v1/runs/1/iou", "text/csv")
+
+
+@served
+def all_pages_of_images(tpldctl, server, ctl):
+    whole = json.loads(tpldctl("-o", "json", "image", "ls", "1", "--all")[0])["items"]
+    assert len(whole) == 60 and len({x["id"] for x in whole}) == 60
+    ids, cursor = [], []
+    while True:
+        page = json.loads(tpldctl("-o", "json", "image", "ls", "1", "--limit", "25", *cursor)[0])
+        ids += [x["id"] for x in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = ["--cursor", page["next_cursor"]]
+    assert ids == [x["id"] for x in whole]
+
+
+@served
+def wrong_configurations(tpldctl, server, ctl):
+    err = tpldctl("run", "create", "--set", "name=x", "--set", "source=synth", "--set", "target=real", "--set", "data.crp=[1,2]",
+                  "--set", "seed=true", want=1)[1]
+    assert "\n  /data/crp: " in err and "\n  /seed: " in err, err
+    assert "/source" in tpldctl("run", "validate", "--set", "name=x", "--set", "source=no", "--set", "target=real", want=1)[0]
+    assert "'no'" in tpldctl("run", "create", "--set", "name=x", "--set", "source=no", "--set", "target=real", want=1)[1]
+    tpldctl("dataset", "show", "nobody", want=3)
+    tpldctl("run", "pause", "1", want=4)
+    tpldctl("--token-file", ctl.write("t", "wrong"), "run", "ls", want=5)
+
+
+@served
+def watching(tpldctl, server, ctl):
+    """The fake runs what is named "live" at once and for ever, and leaves the others in the queue."""
+    common = ["--set", "source=synth", "--set", "target=real"]
+    live = tpldctl("run", "create", "--set", "name=live", *common)[0].strip()
+    queued = tpldctl("run", "create", "--set", "name=queued", *common)[0].strip()
+    watch_live = ctl.start("--state-dir", server.state, "run", "watch", "@running")
+    watch_queued = ctl.start("--state-dir", server.state, "run", "watch", "queued")
+    follow = ctl.start("--state-dir", server.state, "-o", "json", "events", "--run", queued, "--follow")
+    try:
+        assert "loss 0.75" in watch_live.stdout.readline().decode()
+        assert "live  running" in watch_live.stdout.readline().decode()  # progress came over the stream
+        assert "queued" in watch_queued.stdout.readline().decode()
+        wait_for(lambda: b"tpld_sse_clients 3" in server.get("/metrics", "text/plain"))
+        tpldctl("run", "cancel", queued)
+        out, err = watch_queued.communicate(timeout=20)
+        assert watch_queued.returncode == 1 and "is cancelled" in out.decode(), (out, err)
+        assert json.loads(follow.stdout.readline())["state"] == "cancelled"
+        tpldctl("run", "pause", live)
+        wait_for(lambda: "pausing" in watch_live.stdout.readline().decode())
+    finally:
+        for p in (watch_live, watch_queued, follow):
+            if p.poll() is None:
+                p.send_signal(signal.SIGINT)
+                p.communicate(timeout=20)
+    assert watch_live.returncode == 130 and follow.returncode == 130
+
+
+if __name__ == "__main__":
+    sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))
