@@ -25,7 +25,8 @@ test: test-deps all
 	@$(PYTHON) tests/run.py $(BUILD)
 
 # make bench BENCH="train_step deeplabv2-resnet101 512x1024" runs one.
-bench: all
+bench:
+	@$(MAKE) --no-print-directory all >&2
 	@tests/bench/bench.sh $(BUILD) $(BENCH)
 
 install: all
