@@ -9,7 +9,7 @@ import traceback
 
 class Ctl:
     def __init__(self, program, directory):
-        self.program, self.dir = program, directory
+        self.program, self.dir = os.path.abspath(program), directory
 
     def env(self, **more):
         keep = {k: v for k, v in os.environ.items() if not k.startswith("TPLD_") and "proxy" not in k.lower()}
