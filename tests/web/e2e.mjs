@@ -1,5 +1,5 @@
 /* The dashboard against the daemon itself: from two folders of pictures to a hard image's overlays.
- * usage: e2e.mjs TPLDD [WEB], or with BASE_URL and TOKEN of a daemon that runs already. */
+ * usage: e2e.mjs TPLDD [SOURCE_ROOT], or with BASE_URL and TOKEN of a daemon that runs already. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { nameless, open_browser, shot, until } from "./browser.mjs";
 import { encode_png } from "./mock/png.mjs";
 import { HEIGHT, photo, truth, WIDTH } from "./mock/scene.mjs";
-import { equal, finish, ok, skip_all, test } from "./tap.mjs";
+import { equal, finish, ok, on_failure, skip_all, step, test } from "./tap.mjs";
 
 const SOURCES = 8, TARGETS = 20, TRAINING_MS = 240000;
 const work = mkdtempSync(join(tmpdir(), "tpldd-e2e-"));
@@ -26,11 +26,11 @@ function make_pictures(name, first, count) {
 	return root;
 }
 
-async function start_daemon(program, web) {
+async function start_daemon(program, root) {
 	const state_dir = join(work, "state"), config = join(work, "tpldd.conf");
 	mkdirSync(state_dir);
 	writeFileSync(config, `[server]\nlisten = 127.0.0.1:0\n[storage]\nstate_dir = ${state_dir}\nmin_free = 1M\n[trainer]\ncheckpoint_seconds = 2\n` +
-		(web ? `[paths]\nweb_dir = ${web}\n` : ""));
+		(root ? `[paths]\nweb_dir = ${join(root, "web")}\nmigrations_dir = ${join(root, "migrations")}\n` : ""));
 	daemon = spawn(program, ["--config", config], { stdio: ["ignore", "ignore", "pipe"] });
 	let log = "";
 	daemon.stderr.on("data", (d) => { log += d; });
@@ -44,19 +44,21 @@ async function start_daemon(program, web) {
 	return { url: readFileSync(endpoint, "utf8").trim(), token: readFileSync(join(state_dir, "token"), "utf8").trim() };
 }
 
-const [program, web] = process.argv.slice(2);
+const [program, root] = process.argv.slice(2);
 if (!process.env.BASE_URL && (!program || !existsSync(program)))
 	skip_all(`no daemon at ${program}`);
 const browser = await open_browser();
-const server = process.env.BASE_URL ? { url: process.env.BASE_URL, token: process.env.TOKEN } : await start_daemon(program, web);
+const server = process.env.BASE_URL ? { url: process.env.BASE_URL, token: process.env.TOKEN } : await start_daemon(program, root);
 const source = make_pictures("day", 0, SOURCES), target = make_pictures("dusk", 500, TARGETS);
 const page = await browser.page();
 page.setDefaultTimeout(30000);
+on_failure((name) => shot(page, name));
 const stamp = process.env.BASE_URL ? `-${Date.now()}` : "";
+const menu = (name) => page.locator("nav").getByRole("link", { name, exact: true });
 const texts = (selector) => page.locator(selector).allTextContents();
 const state_is = (state, timeout) => page.locator(`.head .state-${state}`).waitFor({ timeout });
 
-await test("the token in the fragment signs in", async () => {
+await step("the token in the fragment signs in", async () => {
 	await page.goto(`${server.url}/#token=${server.token}`);
 	await page.getByRole("heading", { name: "Runs" }).waitFor();
 	await page.locator(".status.live").waitFor();
@@ -65,9 +67,10 @@ await test("the token in the fragment signs in", async () => {
 	await shot(page, "e2e-first-steps");
 });
 
-await test("both data sets are registered by the form", async () => {
+await step("both data sets are registered by the form", async () => {
 	for (const [name, root] of [[`day${stamp}`, source], [`dusk${stamp}`, target]]) {
-		await page.getByRole("link", { name: "Data sets" }).click();
+		await menu("Data sets").click();
+		await page.getByRole("heading", { name: "Register a data set" }).waitFor();
 		await page.getByLabel("Name", { exact: true }).fill(name);
 		await page.getByLabel("Folder on the daemon's machine").fill(root);
 		await page.getByLabel("Class set", { exact: true }).selectOption("camvid-11");
@@ -80,8 +83,9 @@ await test("both data sets are registered by the form", async () => {
 	await shot(page, "e2e-dataset");
 });
 
-await test("a folder that is not there is refused with its path", async () => {
-	await page.getByRole("link", { name: "Data sets" }).click();
+await step("a folder that is not there is refused with its path", async () => {
+	await menu("Data sets").click();
+	await page.getByRole("heading", { name: "Register a data set" }).waitFor();
 	await page.getByLabel("Name", { exact: true }).fill("nowhere");
 	await page.getByLabel("Folder on the daemon's machine").fill(join(work, "nowhere"));
 	await page.getByRole("button", { name: "Register" }).click();
@@ -89,8 +93,9 @@ await test("a folder that is not there is refused with its path", async () => {
 	browser.complaints.length = 0; /* the browser itself reports the refused request */
 });
 
-await test("the form names a wrong value at its field and accepts the right one", async () => {
-	await page.getByRole("link", { name: "New run" }).click();
+await step("the form names a wrong value at its field and accepts the right one", async () => {
+	await menu("New run").click();
+	await page.getByRole("heading", { name: "New run" }).waitFor();
 	const set = (id, value) => page.locator(`#f-${id}`).fill(value);
 	await page.getByLabel("Name", { exact: true }).fill(`end to end${stamp}`);
 	await page.getByLabel("Source (labelled)").selectOption(`day${stamp}`);
@@ -111,7 +116,7 @@ await test("the form names a wrong value at its field and accepts the right one"
 	await shot(page, "e2e-form");
 });
 
-await test("the run starts and its progress moves by itself", async () => {
+await step("the run starts and its progress moves by itself", async () => {
 	await page.getByRole("button", { name: "Start run" }).click();
 	await page.getByRole("heading", { name: `end to end${stamp}` }).waitFor();
 	await state_is("running");
@@ -122,7 +127,7 @@ await test("the run starts and its progress moves by itself", async () => {
 	await shot(page, "e2e-running");
 });
 
-await test("pause frees the cores, resume continues", async () => {
+await step("pause frees the cores, resume continues", async () => {
 	await page.getByRole("button", { name: "Pause" }).click();
 	await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
 	await state_is("paused");
@@ -134,8 +139,15 @@ await test("pause frees the cores, resume continues", async () => {
 	await state_is("running");
 });
 
-await test("the run completes, with curves, rounds, checkpoints and its history", async () => {
-	await state_is("completed", TRAINING_MS);
+await step("the run completes, with curves, rounds, checkpoints and its history", async () => {
+	await until(async () => {
+		const state = (await page.locator(".head .pill").first().textContent()).trim();
+		if (state === "failed")
+			throw new Error(await page.locator(".problem").first().textContent());
+		return state === "completed";
+	}, "the run to complete", TRAINING_MS).catch(async (e) => {
+		throw new Error(`${e.message}; ${await page.locator(".sentence").textContent()}`);
+	});
 	await until(async () => (await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3, "three rounds");
 	await page.reload();
 	await page.locator(".uplot").first().waitFor();
@@ -149,7 +161,7 @@ await test("the run completes, with curves, rounds, checkpoints and its history"
 	await shot(page, "e2e-completed");
 });
 
-await test("classes: IoU from source to the last round, and the confusion matrix", async () => {
+await step("classes: IoU from source to the last round, and the confusion matrix", async () => {
 	await page.getByRole("link", { name: "Classes" }).click();
 	await page.locator(".heat-table").first().waitFor();
 	equal((await texts(".heat-table >> nth=0 >> thead th")).join(), "Class,source,0,1,2", "columns");
@@ -159,7 +171,7 @@ await test("classes: IoU from source to the last round, and the confusion matrix
 	await shot(page, "e2e-classes");
 });
 
-await test("images: the hard ones, least confident first", async () => {
+await step("images: the hard ones, least confident first", async () => {
 	await page.getByRole("link", { name: "Images", exact: true }).click();
 	await page.getByText(`of ${TARGETS} images`).first().waitFor();
 	await page.getByRole("button", { name: "hard", exact: true }).click();
@@ -174,13 +186,15 @@ await test("images: the hard ones, least confident first", async () => {
 	await shot(page, "e2e-images-hard");
 });
 
-await test("a hard image: every layer, opacity, classes, history, next in the filter", async () => {
+await step("a hard image: every layer, opacity, classes, history, next in the filter", async () => {
 	await page.locator(".image-card").first().click();
 	await page.getByText("Why hard").waitFor();
 	const sum = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
-		const c = document.querySelector(".panel canvas");
-		resolve(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.reduce((a, v, i) => (a * 31 + v * (i % 7)) % 1000003, 0));
+		resolve(document.querySelector(".panel canvas").toDataURL());
 	}))));
+	equal(await page.locator(".legend-table input[data-class]").count(), 11, "classes in the legend");
+	const areas = (await texts(".legend-table tbody tr td:nth-child(2)")).map((t) => Number(t) || 0);
+	ok(Math.abs(areas.reduce((a, b) => a + b) - 100) < 1.5, `areas add up to ${areas.reduce((a, b) => a + b)} %`);
 	const painted = await sum();
 	await page.getByLabel("opacity").fill("0");
 	ok((await sum()) !== painted, "opacity changes nothing");
@@ -209,8 +223,8 @@ await test("a hard image: every layer, opacity, classes, history, next in the fi
 	await shot(page, "e2e-image-all");
 });
 
-await test("the table of runs shows the result", async () => {
-	await page.getByRole("link", { name: "Runs", exact: true }).first().click();
+await step("the table of runs shows the result", async () => {
+	await menu("Runs").click();
 	await page.locator("tr", { hasText: `end to end${stamp}` }).locator(".state-completed").waitFor();
 	await shot(page, "e2e-runs");
 });
@@ -220,7 +234,10 @@ await test("no console errors, exceptions or policy violations", async () => {
 });
 
 await browser.close();
-if (daemon)
+if (daemon && process.env.KEEP) {
+	console.log(`# still serving ${server.url}/#token=${server.token}`);
+	await daemon.ended;
+} else if (daemon)
 	await test("the daemon stops in order", async () => {
 		daemon.kill("SIGTERM");
 		const timer = setTimeout(() => daemon.kill("SIGKILL"), 20000);

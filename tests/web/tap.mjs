@@ -1,7 +1,12 @@
 /* tap: runs named test cases one after the other and prints the Test Anything Protocol. */
 import { performance } from "node:perf_hooks";
 
-let count = 0, failed = 0;
+let count = 0, failed = 0, look = async () => {};
+
+/* f(name) is called when a test fails, for instance to take a screenshot. */
+export function on_failure(f) {
+	look = f;
+}
 
 export async function test(name, body) {
 	const start = performance.now();
@@ -13,7 +18,16 @@ export async function test(name, body) {
 		failed++;
 		console.log(`not ok ${count} - ${name}`);
 		console.log(String(e.stack || e).split("\n").map((line) => `  # ${line}`).join("\n"));
+		await look(`failed-${count}`).catch(() => {});
 	}
+}
+
+/* A test that needs the ones before it: after a failure the rest is not tried. */
+export async function step(name, body) {
+	if (!failed)
+		return test(name, body);
+	failed++;
+	console.log(`not ok ${++count} - ${name}: not tried, a step before it failed`);
 }
 
 export function finish() {

@@ -25,7 +25,7 @@ export function find_dataset(list, key) {
 
 /* [{id, name, color: [r, g, b]}] of a run's target, by train id. */
 export async function run_classes(run) {
-	const target = find_dataset(await datasets(), run.target ? run.target.id : run.config.target);
+	const target = find_dataset(await datasets(), run.target_id ?? run.config.target);
 	return target ? target.classes.map((c) => ({ ...c, color: rgb(c.color) })) : [];
 }
 

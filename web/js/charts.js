@@ -40,7 +40,7 @@ function axis(extra) {
 }
 
 /* chart({label, series, height, log, x_label, x_values, y_range, points, signal, lines}) -> {node, update}.
- * series: [{label, points: [[x, y]], color(), width?, dash?, alpha?}]; color is a function so that it
+ * series: [{label, points: [[x, y]], color(), cls?, width?, dash?, alpha?}]; color is a function so that it
  * follows the colour scheme. lines: [{x, label}] are drawn as dashed verticals. update(lists) shows new
  * points of the same series. */
 export function chart(options) {
@@ -57,7 +57,7 @@ export function chart(options) {
 		if (plot)
 			plot.destroy();
 		const series = options.series.map((s) => ({
-			label: s.label, stroke: s.color(), width: s.width || 1.5, dash: s.dash, alpha: s.alpha,
+			label: s.label, class: s.cls, stroke: s.color(), width: s.width || 1.5, dash: s.dash, alpha: s.alpha,
 			spanGaps: true, show: s.show !== false,
 			points: { show: options.points === true, size: 6, fill: s.color() },
 			value: (_, v) => (v === null || v === undefined ? "–" : (options.value || String)(v)),
@@ -71,7 +71,7 @@ export function chart(options) {
 				y: { distr: options.log ? 3 : 1, range: options.log ? undefined : options.y_range } },
 			axes: [axis({ values: options.x_values, splits: options.x_splits, label: options.x_label,
 				size: 32, labelSize: 16, labelGap: -4, labelFont: "12px system-ui, sans-serif" }),
-			axis({ size: 56, values: options.y_values })],
+			axis({ size: 56, space: 24, values: options.y_values })],
 			series: [{ label: options.x_label || "x", value: (_, v) => (v === null ? "–"
 				: options.x_value ? options.x_value(v) : String(v)) }, ...series],
 			hooks: { draw: [(u) => draw_lines(u, options.lines || [])] },

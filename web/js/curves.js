@@ -32,7 +32,7 @@ export function curves(run_id, ctx) {
 		return losses.flatMap((s, i) => {
 			const color = () => css(COLORS[i % COLORS.length]);
 			const line = { label: s.key, color, points: [] };
-			return smoothing > 0 ? [{ ...line, label: `${s.key} (raw)`, alpha: 0.25, width: 1 }, line] : [line];
+			return smoothing > 0 ? [{ ...line, label: `${s.key} (raw)`, cls: "raw", alpha: 0.25, width: 1 }, line] : [line];
 		});
 	}
 	function build(losses, others) {

@@ -144,8 +144,9 @@ function compare(a, b, descending) {
 	return descending ? -order : order;
 }
 
+/* `control` needs an id. */
 export function field(label, control, hint) {
-	return h("label", { class: "field" }, h("span", { class: "label" }, label), control,
+	return h("div", { class: "field" }, h("label", { class: "label", for: control.id }, label), control,
 		hint ? h("span", { class: "hint" }, hint) : null);
 }
 

@@ -24,7 +24,7 @@ function run_json(run, detail) {
 	const p = state.position(run), points = state.iou(run).points;
 	const best = points.length ? Math.max(...points.map((x) => x.miou)) : null;
 	return { id: run.id, name: run.config.name, preset: run.config.preset, state: run.state,
-		allowed_actions: Object.keys(ACTIONS).filter((a) => ACTIONS[a][run.state]), target: { id: 2, name: run.config.target }, phase: p.phase, round: p.round,
+		allowed_actions: Object.keys(ACTIONS).filter((a) => ACTIONS[a][run.state]), target: run.config.target, target_id: 2, phase: p.phase, round: p.round,
 		rounds_total: run.config.self_training.phase1_rounds + run.config.self_training.phase2_rounds, step: p.step, steps_total: p.total,
 		progress: run.units / run.total, eta_seconds: run.state === "running" ? (run.total - run.units) / 20 : null, config: run.config, error: run.error,
 		miou: { source_only: points.length ? points[0].miou : null, current: points.length ? points[points.length - 1].miou : null, best },

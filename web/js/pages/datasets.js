@@ -71,7 +71,7 @@ function register_form(sets) {
 	return h("form", { onsubmit: submit },
 		h("div", { class: "form-grid" },
 			field("Name", name),
-			h("label", { class: "field wide" }, h("span", { class: "label" }, "Layout"), layout, layout_hint),
+			h("div", { class: "field wide" }, h("label", { class: "label", for: layout.id }, "Layout"), layout, layout_hint),
 			h("div", { class: "wide" }, field("Folder on the daemon's machine", root)),
 			field("Split", split, "sub-folder, e.g. train"),
 			field("Only stems like", include, "glob, e.g. 0016E5_*"),

@@ -1,7 +1,7 @@
 /* new_run: the form that starts a run. One configuration object is edited by the fields and by the JSON
  * text; every change is checked by the daemon itself (runs:validate). */
 
-import { get, post, Problem } from "../api.js";
+import { get, post } from "../api.js";
 import { datasets, presets, weights } from "../catalog.js";
 import { debounce, h, replace } from "../dom.js";
 import { bytes, duration, number } from "../format.js";
@@ -107,7 +107,7 @@ export async function new_run_page(ctx) {
 	const controls = new Map();
 	const names = sets.map((d) => [d.name, `${d.name} (${d.images} images, ${d.labelled} labelled)`]);
 	const touched = new Set();
-	let config = null;
+	let config = null, asked = 0;
 
 	const json = h("textarea", { rows: 24, spellcheck: "false", "aria-label": "configuration as JSON" });
 	const json_error = h("p", { class: "error", role: "alert" });
@@ -126,14 +126,14 @@ export async function new_run_page(ctx) {
 			replace(verdict, h("p", { class: "muted" }, `Still needed: ${missing().join(", ")}.`));
 			return;
 		}
+		/* Answers may overtake each other: only the one to the newest question counts. */
+		const mine = ++asked;
 		try {
 			const answer = await post("/runs:validate", config, ctx.signal);
-			const errors = answer.errors || [];
-			report(errors, answer);
+			if (mine === asked)
+				report(answer.errors, answer);
 		} catch (e) {
-			if (e instanceof Problem && e.errors.length)
-				report(e.errors, null);
-			else if (e.name !== "AbortError")
+			if (mine === asked && e.name !== "AbortError")
 				replace(verdict, problem_box(e));
 		}
 	}, 350);
