@@ -55,25 +55,36 @@ typedef struct gemm_job {
 	size_t worker_floats, chunks;
 } gemm_job;
 
+/* One kernel row of one receptive field: taps [t0, t1) lie in the image row that `from` points
+ * into at tap t0. */
+static void gather_row(const conv_shape *s, const float *from, size_t t0, size_t t1, float *to)
+{
+	size_t c = s->in_c;
+	memset(to, 0, t0 * c * sizeof(float));
+	if (s->dilation == 1) /* neighbours in the image too */
+		memcpy(to + t0 * c, from, (t1 - t0) * c * sizeof(float));
+	else
+		for (size_t t = t0; t < t1; t++, from += s->dilation * c)
+			memcpy(to + t * c, from, c * sizeof(float));
+	memset(to + t1 * c, 0, (s->kernel_w - t1) * c * sizeof(float));
+}
+
 /* Rows [p0, p1) of the gathered matrix: for each output pixel its receptive field in
  * (tap, channel) order, zero outside the image. */
 static void gather_columns(const conv_shape *s, const float *x, size_t p0, size_t p1, float *to)
 {
-	size_t row_bytes = s->in_c * sizeof(float);
 	for (size_t p = p0; p < p1; p++) {
-		ptrdiff_t y0 = (ptrdiff_t)(p / s->out_w * s->stride) - (ptrdiff_t)s->pad_top;
-		ptrdiff_t x0 = (ptrdiff_t)(p % s->out_w * s->stride) - (ptrdiff_t)s->pad_left;
-		for (size_t ty = 0; ty < s->kernel_h; ty++) {
-			ptrdiff_t iy = y0 + (ptrdiff_t)(ty * s->dilation);
-			bool row_in = iy >= 0 && iy < (ptrdiff_t)s->in_h;
-			for (size_t tx = 0; tx < s->kernel_w; tx++, to += s->in_c) {
-				ptrdiff_t ix = x0 + (ptrdiff_t)(tx * s->dilation);
-				size_t at = (size_t)iy * s->in_w + (size_t)ix;
-				if (row_in && ix >= 0 && ix < (ptrdiff_t)s->in_w)
-					memcpy(to, x + at * s->in_c, row_bytes);
-				else
-					memset(to, 0, row_bytes);
-			}
+		ptrdiff_t top = (ptrdiff_t)(p / s->out_w * s->stride) - (ptrdiff_t)s->pad_top;
+		ptrdiff_t left = (ptrdiff_t)(p % s->out_w * s->stride) - (ptrdiff_t)s->pad_left;
+		size_t r0, r1, t0, t1;
+		conv_taps_range(s->kernel_h, s->in_h, s->dilation, top, &r0, &r1);
+		conv_taps_range(s->kernel_w, s->in_w, s->dilation, left, &t0, &t1);
+		for (size_t r = 0; r < s->kernel_h; r++, to += s->kernel_w * s->in_c) {
+			bool exists = r >= r0 && r < r1 && t0 < t1;
+			size_t y = exists ? (size_t)top + r * s->dilation : 0;
+			size_t col = exists ? (size_t)left + t0 * s->dilation : 0;
+			gather_row(s, x + (y * s->in_w + col) * s->in_c, exists ? t0 : 0,
+			           exists ? t1 : 0, to);
 		}
 	}
 }
