@@ -6,7 +6,7 @@
 
 #include "table.h"
 
-enum { CELL_MAX = 2048 };
+enum { CELL_MAX = 2048, PLAIN_DIGITS = 9, TEXT_DIGITS = 5, LIST_DIGITS = 3 };
 
 json_t *value_at(const json_t *o, const char *key)
 {
@@ -59,14 +59,18 @@ static void time_text(const char *s, char *to, size_t size)
 		(void)snprintf(to, size, "%.10s %.8sZ", s, s + 11);
 }
 
-static void list_text(const json_t *list, char *to, size_t size)
+/* Elements with blanks between them; `digits` of each number that has a fraction. */
+static void list_text(const json_t *list, int digits, char *to, size_t size)
 {
 	size_t used = 0, i;
 	const json_t *e;
 	to[0] = 0;
 	json_array_foreach((json_t *)list, i, e) {
 		char one[256];
-		value_plain(e, COLUMN_TEXT, one, sizeof one);
+		if (json_is_real(e))
+			(void)snprintf(one, sizeof one, "%.*g", digits, json_real_value(e));
+		else
+			value_plain(e, COLUMN_TEXT, one, sizeof one);
 		int n = snprintf(to + used, size - used, "%s%s", i > 0 ? " " : "",
 		                 one[0] != 0 ? one : "-");
 		if (n < 0 || (size_t)n >= size - used)
@@ -85,11 +89,11 @@ void value_plain(const json_t *v, column_kind kind, char *to, size_t size)
 	else if (json_is_integer(v))
 		(void)snprintf(to, size, "%lld", (long long)json_integer_value(v));
 	else if (json_is_real(v))
-		(void)snprintf(to, size, "%.9g", json_real_value(v));
+		(void)snprintf(to, size, "%.*g", PLAIN_DIGITS, json_real_value(v));
 	else if (json_is_boolean(v))
 		(void)snprintf(to, size, "%s", json_is_true(v) ? "true" : "false");
 	else if (json_is_array(v))
-		list_text(v, to, size);
+		list_text(v, PLAIN_DIGITS, to, size);
 }
 
 void value_text(const json_t *v, column_kind kind, char *to, size_t size)
@@ -106,7 +110,9 @@ void value_text(const json_t *v, column_kind kind, char *to, size_t size)
 	else if (kind == COLUMN_PERCENT && json_is_number(v))
 		(void)snprintf(to, size, "%.1f %%", 100.0 * x);
 	else if (kind == COLUMN_NUMBER && json_is_real(v))
-		(void)snprintf(to, size, "%.5g", x);
+		(void)snprintf(to, size, "%.*g", TEXT_DIGITS, x);
+	else if (kind == COLUMN_LIST)
+		list_text(v, LIST_DIGITS, to, size);
 	else
 		value_plain(v, kind, to, size);
 	if (to[0] == 0)
