@@ -1,6 +1,6 @@
-/* api: the handlers of the route table. Each one parses its request, makes one or two calls into store,
- * scheduler, catalog or infer, and shows the result; nothing is decided here. On a worker unless the
- * table says otherwise. */
+/* api: the handlers of the route table. Each one parses its request, makes one or two calls into
+ * store, scheduler, catalog or infer, and shows the result; nothing is decided here. On a worker
+ * unless the table says otherwise. */
 #ifndef TPLDD_HTTP_API_H
 #define TPLDD_HTTP_API_H
 
@@ -23,12 +23,13 @@ route_handler api_weights_list, api_weights_add, api_weights_get, api_weights_in
 /* api_checkpoints.c */
 route_handler api_checkpoints_list, api_checkpoint_get, api_checkpoint_file, api_checkpoint_infer;
 /* api_runs.c */
-route_handler api_runs_list, api_run_add, api_run_validate, api_run_get, api_run_delete, api_run_pause,
-        api_run_resume, api_run_cancel, api_run_metrics;
+route_handler api_runs_list, api_run_add, api_run_validate, api_run_get, api_run_delete,
+        api_run_pause, api_run_resume, api_run_cancel, api_run_metrics;
 /* api_rounds.c */
 route_handler api_run_rounds, api_run_iou, api_run_confusion;
 /* api_images.c */
-route_handler api_images_list, api_image_get, api_image_thumb, api_image_layer, api_image_probabilities;
+route_handler api_images_list, api_image_get, api_image_thumb, api_image_layer,
+        api_image_probabilities;
 /* api_events.c */
 route_handler api_events;
 

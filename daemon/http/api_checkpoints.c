@@ -21,7 +21,7 @@ void api_checkpoints_list(request *r)
 	size_t n = 0, limit = page_limit(r);
 	tp_err err = {0};
 	tp_status st =
-	        store_checkpoint_list(api_store(r), r->param[0], after, limit, &row, &n, &err);
+		store_checkpoint_list(api_store(r), r->param[0], after, limit, &row, &n, &err);
 	if (st != TP_OK) {
 		respond_error(r, st, &err);
 		return;
@@ -77,14 +77,15 @@ void api_infer(request *r, infer_call *infer)
 	void *data = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = infer(api_store(r), api_dirfd(r), r->param[0], r->body, r->body_size, format, &data,
-	                     &size, &err);
+	tp_status st = infer(api_store(r), api_dirfd(r), r->param[0], r->body, r->body_size, format,
+	                     &data, &size, &err);
 	if (st == TP_CORRUPT)
 		respond_problem(r, 422, "damaged-file", NULL, "%s", err.text);
 	else if (st != TP_OK)
 		respond_error(r, st, &err);
 	else
-		respond_bytes(r, format == INFER_NPY ? "application/x-npy" : "image/png", data, size);
+		respond_bytes(r, format == INFER_NPY ? "application/x-npy" : "image/png", data,
+		              size);
 }
 
 void api_checkpoint_infer(request *r)

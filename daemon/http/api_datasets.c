@@ -98,11 +98,12 @@ void api_dataset_images(request *r)
 	size_t first = cursor != NULL && cursor[0] != 0 ? (size_t)after + 1 : 0, i = first;
 	json_t *items = json_array();
 	for (; i < n && i - first < limit; i++)
-		(void)json_array_append_new(
-		        items, json_pack("{s:I, s:s, s:I, s:I, s:b}", "id", (json_int_t)row[i].index,
-		                         "name", row[i].name, "width", (json_int_t)row[i].width,
-		                         "height", (json_int_t)row[i].height, "labelled",
-		                         (int)(row[i].label[0] != 0)));
+		(void)json_array_append_new(items,
+		                            json_pack("{s:I, s:s, s:I, s:I, s:b}", "id",
+		                                      (json_int_t)row[i].index, "name", row[i].name,
+		                                      "width", (json_int_t)row[i].width, "height",
+		                                      (json_int_t)row[i].height, "labelled",
+		                                      (int)(row[i].label[0] != 0)));
 	json_t *page = page_json(items, i < n && i > first ? (int64_t)i - 1 : -1);
 	(void)json_object_set_new(page, "total", json_integer((json_int_t)n));
 	respond_json(r, 200, page);
@@ -118,7 +119,8 @@ static void respond_picture(request *r, tp_status st, void *png, size_t size, co
 		return;
 	}
 	respond_bytes(r, "image/png", png, size);
-	/* Data set ids are never used twice, and its files are not to change while it is registered. */
+	/* Data set ids are never used twice, and its files are not to change while it is
+	 * registered. */
 	r->answer.cache = "private, max-age=3600";
 }
 
@@ -127,8 +129,8 @@ void api_dataset_thumb(request *r)
 	void *png = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = datasets_thumb_png(api_store(r), api_dirfd(r), r->param[0], r->param[1], &png,
-	                                  &size, &err);
+	tp_status st = datasets_thumb_png(api_store(r), api_dirfd(r), r->param[0], r->param[1],
+	                                  &png, &size, &err);
 	respond_picture(r, st, png, size, &err);
 }
 
@@ -137,6 +139,7 @@ void api_dataset_image(request *r)
 	void *png = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = datasets_image_png(api_store(r), r->param[0], r->param[1], &png, &size, &err);
+	tp_status st =
+		datasets_image_png(api_store(r), r->param[0], r->param[1], &png, &size, &err);
 	respond_picture(r, st, png, size, &err);
 }

@@ -32,12 +32,12 @@ static void list(request *r, int64_t run, int64_t after)
 	rows_done(row, n, sizeof *row, event_done);
 }
 
-/* Where to begin: Last-Event-ID (a client that lost its connection) before ?after= or a list's cursor.
- * -1: at the end. False: answered. */
+/* Where to begin: Last-Event-ID (a client that lost its connection) before ?after= or a list's
+ * cursor. -1: at the end. False: answered. */
 static bool parse_after(request *r, int64_t *ret)
 {
 	const char *v = r->last_event_id, *query = request_query(r, "after"),
-	           *cursor = request_query(r, "cursor");
+		   *cursor = request_query(r, "cursor");
 	if (v == NULL)
 		v = cursor != NULL ? cursor : query;
 	*ret = -1;

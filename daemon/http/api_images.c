@@ -22,8 +22,8 @@ static const char *const sort_names[] = {
 	[IMAGE_SORT_NAME] = "name",
 };
 
-/* What a cursor belongs to: the same list in the same order. The round is part of the cursor itself, so
- * that paging through the newest round stays in it when the next one is finished. */
+/* What a cursor belongs to: the same list in the same order. The round is part of the cursor
+ * itself, so that paging through the newest round stays in it when the next one is finished. */
 static uint64_t filter_sum(const image_query *q)
 {
 	int64_t key[4] = {q->run, q->split, (int64_t)q->sort, q->class_id};
@@ -147,8 +147,7 @@ void api_image_get(request *r)
 	image_row *row = NULL;
 	size_t n = 0;
 	tp_err err = {0};
-	tp_status st =
-	        store_image_history(api_store(r), r->param[0], r->param[1], &row, &n, &err);
+	tp_status st = store_image_history(api_store(r), r->param[0], r->param[1], &row, &n, &err);
 	if (st != TP_OK) {
 		respond_error(r, st, &err);
 	} else {
@@ -185,8 +184,8 @@ void api_image_thumb(request *r)
 	void *png = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = datasets_thumb_png(api_store(r), api_dirfd(r), target, r->param[1], &png, &size,
-	                                  &err);
+	tp_status st = datasets_thumb_png(api_store(r), api_dirfd(r), target, r->param[1], &png,
+	                                  &size, &err);
 	respond_picture(r, st, png, size, &err);
 }
 
@@ -208,7 +207,8 @@ void api_image_layer(request *r)
 		void *png = NULL;
 		size_t size = 0;
 		tp_err err = {0};
-		tp_status st = datasets_image_png(api_store(r), target, r->param[2], &png, &size, &err);
+		tp_status st =
+			datasets_image_png(api_store(r), target, r->param[2], &png, &size, &err);
 		respond_picture(r, st, png, size, &err);
 		return;
 	}
@@ -227,8 +227,8 @@ void api_image_probabilities(request *r)
 	void *npy = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = infer_round_npy(api_store(r), api_dirfd(r), r->param[0], r->param[1], r->param[2],
-	                               &npy, &size, &err);
+	tp_status st = infer_round_npy(api_store(r), api_dirfd(r), r->param[0], r->param[1],
+	                               r->param[2], &npy, &size, &err);
 	if (st != TP_OK)
 		respond_error(r, st, &err);
 	else

@@ -34,20 +34,22 @@ void api_runs_list(request *r)
 	run_row *row = NULL;
 	size_t n = 0, limit = page_limit(r);
 	tp_err err = {0};
-	tp_status st = store_run_list(api_store(r), before, name != NULL ? (int)state : -1, limit, &row,
-	                              &n, &err);
+	tp_status st = store_run_list(api_store(r), before, name != NULL ? (int)state : -1, limit,
+	                              &row, &n, &err);
 	if (st != TP_OK) {
 		respond_error(r, st, &err);
 		return;
 	}
 	json_t *items = json_array();
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(items, run_json(api_store(r), api_scheduler(r), &row[i]));
+		(void)json_array_append_new(items,
+		                            run_json(api_store(r), api_scheduler(r), &row[i]));
 	respond_json(r, 200, page_json(items, n == limit ? row[n - 1].id : -1));
 	rows_done(row, n, sizeof *row, run_done);
 }
 
-/* Parsed configuration with room for the errors: too large for a worker's stack to be careless with. */
+/* Parsed configuration with room for the errors: too large for a worker's stack to be careless
+ * with. */
 typedef struct attempt {
 	run_config config;
 	config_error error[ERRORS_MAX];
@@ -59,7 +61,7 @@ static json_t *errors_json(const attempt *a)
 	json_t *list = json_array();
 	for (size_t i = 0; i < a->errors && i < ERRORS_MAX; i++)
 		(void)json_array_append_new(
-		        list, json_field_error(a->error[i].pointer, a->error[i].detail));
+			list, json_field_error(a->error[i].pointer, a->error[i].detail));
 	return list;
 }
 
@@ -71,7 +73,8 @@ static bool parse(request *r, attempt **ret, tp_status *ret_st, tp_err *err)
 		return false;
 	attempt *a = calloc(1, sizeof *a);
 	*ret_st = a == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory")
-	                    : run_config_parse(body, &a->config, a->error, ERRORS_MAX, &a->errors, err);
+	                    : run_config_parse(body, &a->config, a->error, ERRORS_MAX, &a->errors,
+	                                       err);
 	json_decref(body);
 	*ret = a;
 	return true;
@@ -130,13 +133,15 @@ void api_run_validate(request *r)
 	}
 	json_t *errors = errors_json(a), *estimate = json_null();
 	if (st == TP_OK)
-		estimate = json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)plan.memory_bytes,
-		                     "disk_bytes", (json_int_t)plan.disk_bytes, "steps_total",
-		                     (json_int_t)plan.steps_total);
+		estimate =
+			json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)plan.memory_bytes,
+		                  "disk_bytes", (json_int_t)plan.disk_bytes, "steps_total",
+		                  (json_int_t)plan.steps_total);
 	else if (json_array_size(errors) == 0)
 		(void)json_array_append_new(errors, json_field_error("", err.text));
-	respond_json(r, 200, json_pack("{s:b, s:o, s:o}", "ok", (int)(st == TP_OK), "errors", errors,
-	                               "estimate", estimate));
+	respond_json(r, 200,
+	             json_pack("{s:b, s:o, s:o}", "ok", (int)(st == TP_OK), "errors", errors,
+	                       "estimate", estimate));
 	free(a);
 }
 
@@ -155,8 +160,8 @@ static void respond_conflict(request *r, const tp_err *why)
 	run_row row;
 	if (!api_get_run(r, &row))
 		return;
-	json_t *extra = json_pack("{s:s, s:o}", "state", run_state_name(row.state), "allowed_actions",
-	                          run_actions_json(row.state));
+	json_t *extra = json_pack("{s:s, s:o}", "state", run_state_name(row.state),
+	                          "allowed_actions", run_actions_json(row.state));
 	run_row_done(&row);
 	respond_problem(r, 409, "wrong-state", extra, "%s", why->text);
 }
@@ -231,8 +236,9 @@ void api_run_metrics(request *r)
 	metric_series *s = NULL;
 	size_t n = 0;
 	tp_err err = {0};
-	tp_status st = store_metrics(api_store(r), r->param[0], request_query(r, "keys"),
-	                             request_query_int(r, "from_step", 0), (size_t)max, &s, &n, &err);
+	tp_status st =
+		store_metrics(api_store(r), r->param[0], request_query(r, "keys"),
+	                      request_query_int(r, "from_step", 0), (size_t)max, &s, &n, &err);
 	if (st != TP_OK) {
 		respond_error(r, st, &err);
 		return;
@@ -242,10 +248,10 @@ void api_run_metrics(request *r)
 		json_t *points = json_array();
 		for (size_t k = 0; k < s[i].points; k++)
 			(void)json_array_append_new(
-			        points, json_pack("[I, o]", (json_int_t)s[i].point[k].step,
+				points, json_pack("[I, o]", (json_int_t)s[i].point[k].step,
 			                          json_number_or_null(s[i].point[k].value)));
 		(void)json_array_append_new(
-		        series, json_pack("{s:s, s:o}", "key", s[i].key, "points", points));
+			series, json_pack("{s:s, s:o}", "key", s[i].key, "points", points));
 	}
 	respond_json(r, 200, json_pack("{s:o}", "series", series));
 	rows_done(s, n, sizeof *s, series_done);

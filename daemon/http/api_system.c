@@ -55,8 +55,9 @@ void api_ready(request *r)
 	bool space = disk >= 0 && (uint64_t)disk >= s->deps.config->min_free_bytes;
 	bool ready = database && trainer && space;
 	respond_json(r, ready ? 200 : 503,
-	             json_pack("{s:b, s:{s:b, s:b, s:b}}", "ready", (int)ready, "checks", "database",
-	                       (int)database, "trainer", (int)trainer, "disk", (int)space));
+	             json_pack("{s:b, s:{s:b, s:b, s:b}}", "ready", (int)ready, "checks",
+	                       "database", (int)database, "trainer", (int)trainer, "disk",
+	                       (int)space));
 }
 
 static int64_t resident_bytes(void)
@@ -83,19 +84,18 @@ void api_server(request *r)
 	bool known = sysinfo(&si) == 0;
 	int64_t unit = known ? (int64_t)si.mem_unit : 0;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	json_t *limits = json_pack("{s:i, s:i, s:i, s:i, s:i, s:I}", "page", PAGE_MAX,
-	                           "event_streams", EVENT_STREAMS, "connections",
-	                           (int)c->max_connections, "json_bytes", ROUTE_JSON_MAX,
-	                           "image_bytes", ROUTE_IMAGE_MAX, "weights_bytes",
-	                           (json_int_t)ROUTE_WEIGHTS_MAX);
+	json_t *limits = json_pack(
+		"{s:i, s:i, s:i, s:i, s:i, s:I}", "page", PAGE_MAX, "event_streams", EVENT_STREAMS,
+		"connections", (int)c->max_connections, "json_bytes", ROUTE_JSON_MAX, "image_bytes",
+		ROUTE_IMAGE_MAX, "weights_bytes", (json_int_t)ROUTE_WEIGHTS_MAX);
 	respond_json(r, 200,
-	             json_pack("{s:s, s:o, s:f, s:i, s:i, s:{s:o, s:o, s:o}, s:{s:o, s:I}, s:o}", "version",
-	                       s->deps.version, "started", json_time(s->start_wall_ms),
+	             json_pack("{s:s, s:o, s:f, s:i, s:i, s:{s:o, s:o, s:o}, s:{s:o, s:I}, s:o}",
+	                       "version", s->deps.version, "started", json_time(s->start_wall_ms),
 	                       "uptime_seconds", (double)(server_now_ms() - s->start_ms) / 1000.0,
-	                       "threads", (int)(c->threads != 0 ? c->threads : (size_t)cores), "cores",
-	                       (int)cores, "memory", "total_bytes",
-	                       bytes_or_null(known ? (int64_t)si.totalram * unit : -1), "free_bytes",
-	                       bytes_or_null(known ? (int64_t)si.freeram * unit : -1),
+	                       "threads", (int)(c->threads != 0 ? c->threads : (size_t)cores),
+	                       "cores", (int)cores, "memory", "total_bytes",
+	                       bytes_or_null(known ? (int64_t)si.totalram * unit : -1),
+	                       "free_bytes", bytes_or_null(known ? (int64_t)si.freeram * unit : -1),
 	                       "resident_bytes", bytes_or_null(resident_bytes()), "disk",
 	                       "free_bytes", bytes_or_null(disk_free(s->deps.state_dirfd)),
 	                       "min_free_bytes", (json_int_t)c->min_free_bytes, "limits", limits));
@@ -112,12 +112,12 @@ void api_class_sets(request *r)
 		for (size_t k = 0; k < set->count; k++) {
 			const class_info *c = &set->item[k];
 			(void)json_array_append_new(
-			        classes, json_pack("{s:i, s:s, s:[i, i, i]}", "id", (int)k, "name",
-			                           c->name, "color", c->color[0], c->color[1],
-			                           c->color[2]));
+				classes,
+				json_pack("{s:i, s:s, s:[i, i, i]}", "id", (int)k, "name", c->name,
+			                  "color", c->color[0], c->color[1], c->color[2]));
 		}
 		(void)json_array_append_new(
-		        items, json_pack("{s:s, s:o}", "name", set->name, "classes", classes));
+			items, json_pack("{s:s, s:o}", "name", set->name, "classes", classes));
 	}
 	free(set);
 	respond_json(r, 200, page_json(items, -1));
@@ -131,10 +131,9 @@ void api_presets(request *r)
 		memset(c, 0, sizeof *c);
 		(void)snprintf(c->preset, sizeof c->preset, "%s", recipe_preset_name(i));
 		c->recipe = recipe_preset(i);
-		(void)json_array_append_new(items,
-		                            json_pack("{s:s, s:s, s:o}", "name", recipe_preset_name(i),
-		                                      "text", recipe_preset_text(i), "config",
-		                                      run_config_json(c)));
+		(void)json_array_append_new(
+			items, json_pack("{s:s, s:s, s:o}", "name", recipe_preset_name(i), "text",
+		                         recipe_preset_text(i), "config", run_config_json(c)));
 	}
 	free(c);
 	respond_json(r, 200, page_json(items, -1));

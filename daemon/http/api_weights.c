@@ -70,9 +70,10 @@ static bool parse_dilations(const char *text, weights_request *w)
 static bool parse_request(request *r, weights_request *w)
 {
 	const char *name = request_query(r, "name"), *arch = request_query(r, "arch"),
-	           *dilations = request_query(r, "aspp_dilations");
+		   *dilations = request_query(r, "aspp_dilations");
 	if (name == NULL || arch == NULL) {
-		respond_problem(r, 400, "bad-query", NULL, "the parameters name and arch are required");
+		respond_problem(r, 400, "bad-query", NULL,
+		                "the parameters name and arch are required");
 		return false;
 	}
 	w->name = name;

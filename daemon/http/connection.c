@@ -10,11 +10,11 @@
 #include "http/router.h"
 
 enum {
-	HEADER_MS = 15 * 1000,  /* from the connection or the last answer to the last header */
-	IDLE_MS = 10 * 1000,    /* between requests */
+	HEADER_MS = 15 * 1000, /* from the connection or the last answer to the last header */
+	IDLE_MS = 10 * 1000, /* between requests */
 	TRANSFER_MS = 30 * 1000, /* for a body or an answer, plus its size at the slowest rate: */
 	TRANSFER_BYTES_PER_MS = 16,
-	DRAIN_BYTES = 1 << 20,  /* of a refused body, read so that the client sees the answer */
+	DRAIN_BYTES = 1 << 20, /* of a refused body, read so that the client sees the answer */
 };
 
 struct connection {
@@ -29,7 +29,7 @@ struct connection {
 static struct connection *connection_of(struct MHD_Connection *c)
 {
 	const union MHD_ConnectionInfo *i =
-	        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	return i != NULL ? i->socket_context : NULL;
 }
 
@@ -165,8 +165,8 @@ static bool parse_method(request *r, const char *method)
 	return true;
 }
 
-/* The target as received ended at a NUL that libmicrohttpd took for its end: the version string, which
- * lies right behind the target, shows where it really ended. */
+/* The target as received ended at a NUL that libmicrohttpd took for its end: the version string,
+ * which lies right behind the target, shows where it really ended. */
 static bool holds_nul(const request *r, const char *version)
 {
 	return version <= r->raw_at || (size_t)(version - r->raw_at) != strlen(r->raw) + 1;
@@ -180,7 +180,7 @@ static void respond_static_file(request *r, const static_file *f)
 	response_header(r, "ETag", "\"%s\"", f->etag);
 }
 
-/* Everything that is decided before a body is read. Leaves answer empty when the handler shall run. */
+/* Everything that is decided before a body is read. Leaves answer empty when the handler runs. */
 static void decide(request *r, const guard_headers *g, const char *version)
 {
 	if (!guard_framing(r, g, version))
@@ -220,8 +220,8 @@ static void log_answer(const request *r)
 {
 	const http_deps *d = &r->server->deps;
 	int status = r->answer.status;
-	if (d->log == NULL || (status < 500 && status != 401 && status != 403 && status != 421 &&
-	                       status != 429))
+	if (d->log == NULL ||
+	    (status < 500 && status != 401 && status != 403 && status != 421 && status != 429))
 		return;
 	char line[300], path[120];
 	(void)snprintf(path, sizeof path, "%s", r->path != NULL ? r->path : r->raw);
@@ -245,8 +245,8 @@ static enum MHD_Result queue(request *r, struct MHD_Connection *c)
 	size_t count;
 	size_t row = r->route != NULL ? (size_t)(r->route - route_table(&count)) + 1 : 0;
 	atomic_fetch_add(&s->counters.request[row][(a->status - 100) & (COUNTER_CODES - 1)], 1);
-	set_deadline(c, a->stream ? UINT64_MAX
-	                          : server_now_ms() + transfer_ms(a->size + a->length));
+	set_deadline(c,
+	             a->stream ? UINT64_MAX : server_now_ms() + transfer_ms(a->size + a->length));
 	log_answer(r);
 	return ok;
 }
@@ -302,8 +302,8 @@ static enum MHD_Result begin(request *r, struct MHD_Connection *c, const char *m
 	uint64_t now = server_now_ms();
 	set_deadline(c, now + transfer_ms(0));
 	if (r->answer.status == 0 || r->announced == 0) {
-		/* Queued at the next call: before it, libmicrohttpd would close the connection after
-		 * a POST's answer. */
+		/* Queued at the next call: before it, libmicrohttpd would close the connection
+		 * after a POST's answer. */
 		if (r->answer.close)
 			return queue(r, c);
 		return MHD_YES;
@@ -318,7 +318,8 @@ static enum MHD_Result begin(request *r, struct MHD_Connection *c, const char *m
 	return queue(r, c);
 }
 
-static enum MHD_Result take_body(request *r, struct MHD_Connection *c, const char *data, size_t *size)
+static enum MHD_Result take_body(request *r, struct MHD_Connection *c, const char *data,
+                                 size_t *size)
 {
 	if (r->answer.status == 0) {
 		tp_err err = {0};
@@ -331,7 +332,8 @@ static enum MHD_Result take_body(request *r, struct MHD_Connection *c, const cha
 	r->received += *size;
 	*size = 0;
 	set_deadline(c, r->started_ms + transfer_ms(r->received));
-	uint64_t limit = r->route != NULL ? (uint64_t)r->route->body_max + DRAIN_BYTES : DRAIN_BYTES;
+	uint64_t limit =
+		r->route != NULL ? (uint64_t)r->route->body_max + DRAIN_BYTES : DRAIN_BYTES;
 	return r->received > limit ? MHD_NO : MHD_YES;
 }
 

@@ -1,6 +1,6 @@
-/* connection: libmicrohttpd's callbacks. What becomes of a request, call by call, and the deadlines that
- * libmicrohttpd lacks: each received byte resets its own timer, so a client that sends one byte a
- * second would stay for ever. Loop thread only. */
+/* connection: libmicrohttpd's callbacks. What becomes of a request, call by call, and the deadlines
+ * that libmicrohttpd lacks: each received byte resets its own timer, so a client that sends one
+ * byte a second would stay for ever. Loop thread only. */
 #ifndef TPLDD_HTTP_CONNECTION_H
 #define TPLDD_HTTP_CONNECTION_H
 

@@ -1,4 +1,4 @@
-/* counters: requests by route and status, for /metrics. Incremented on the loop, read on a worker. */
+/* counters: requests by route and status, for /metrics. Counted on the loop, read on a worker. */
 #ifndef TPLDD_HTTP_COUNTERS_H
 #define TPLDD_HTTP_COUNTERS_H
 

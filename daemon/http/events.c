@@ -11,10 +11,10 @@
 #include "http/server_private.h"
 
 enum {
-	BATCH = 200,           /* events read at once for one stream */
-	ROOM = 64 << 10,       /* a stream with more unsent bytes is left alone */
+	BATCH = 200, /* events read at once for one stream */
+	ROOM = 64 << 10, /* a stream with more unsent bytes is left alone */
 	PING_MS = 15 * 1000,
-	PASS_MS = 100,         /* between two looks into the store */
+	PASS_MS = 100, /* between two looks into the store */
 	PROGRESS_MS = 500,
 };
 
@@ -24,7 +24,7 @@ typedef struct event_stream {
 	uint64_t serial;
 	int64_t run, cursor;
 	bool greeted; /* the cursor was checked against the newest event */
-	bool behind;  /* left out of a pass because it was full: look again when it has drained */
+	bool behind; /* left out of a pass because it was full: look again when it has drained */
 	bool suspended, ended;
 	char *text; /* unsent: text[sent..size) */
 	size_t size, sent, room;
@@ -81,7 +81,7 @@ size_t event_hub_streams(const event_hub *h)
 	return h->count;
 }
 
-/* ---- streams ---------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 /* Resumes so that the reader below is called; the caller runs libmicrohttpd afterwards. */
 static void stream_wake(event_stream *e)
@@ -156,7 +156,10 @@ struct MHD_Response *event_stream_open(event_hub *h, struct MHD_Connection *conn
 	event_stream *e = h->count < EVENT_STREAMS && !h->closed ? calloc(1, sizeof *e) : NULL;
 	if (e == NULL)
 		return NULL;
-	*e = (event_stream){.hub = h, .connection = connection, .serial = ++h->serial, .run = run,
+	*e = (event_stream){.hub = h,
+	                    .connection = connection,
+	                    .serial = ++h->serial,
+	                    .run = run,
 	                    .cursor = after};
 	struct MHD_Response *m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 << 10,
 	                                                           stream_read, e, stream_free);
@@ -173,7 +176,7 @@ struct MHD_Response *event_stream_open(event_hub *h, struct MHD_Connection *conn
 	return m;
 }
 
-/* ---- passes ----------------------------------------------------------------------------------- */
+/* ---- passes ---- */
 
 static void add_event(event_stream *e, int64_t id, const char *type, json_t *data)
 {
@@ -205,7 +208,8 @@ static void read_store(uv_work_t *work)
 			if (a->reset)
 				a->after = newest;
 		}
-		if (store_event_list(s, a->after, a->run, BATCH, &a->row, &a->rows, &err) != TP_OK) {
+		if (store_event_list(s, a->after, a->run, BATCH, &a->row, &a->rows, &err) !=
+		    TP_OK) {
 			a->row = NULL;
 			a->rows = 0;
 		}
@@ -252,7 +256,8 @@ static void send_progress(event_hub *h)
 	json_array_foreach(h->progress, i, p)
 		for (event_stream *e = h->streams; e != NULL; e = e->next)
 			if (e->sent == e->size &&
-			    (e->run == 0 || e->run == json_integer_value(json_object_get(p, "run"))))
+			    (e->run == 0 ||
+			     e->run == json_integer_value(json_object_get(p, "run"))))
 				add_event(e, 0, "run.progress", p);
 }
 
@@ -315,7 +320,9 @@ void event_hub_wake(event_hub *h)
 	for (event_stream *e = h->streams; e != NULL; e = e->next) {
 		e->behind = e->size - e->sent >= ROOM;
 		if (!e->behind)
-			h->ask[h->asks++] = (ask){.serial = e->serial, .run = e->run, .after = e->cursor,
+			h->ask[h->asks++] = (ask){.serial = e->serial,
+			                          .run = e->run,
+			                          .after = e->cursor,
 			                          .reset = !e->greeted};
 	}
 	h->busy = uv_queue_work(h->server->loop, &h->work, read_store, pass_done) == 0;

@@ -1,10 +1,10 @@
-/* events: the server-sent event streams (contract.md section 4, GET /events). Each stream has its own
- * cursor into the stored events, so a slow reader loses nothing: it is read from the store again when
- * there is room. Progress of the running run goes out as `run.progress` without an id, at most twice a
- * second, and only to streams that keep up.
+/* events: the server-sent event streams (contract.md section 4, GET /events). Each stream has its
+ * own cursor into the stored events, so a slow reader loses nothing: it is read from the store
+ * again when there is room. Progress of the running run goes out as `run.progress` without an id,
+ * at most twice a second, and only to streams that keep up.
  *
- * Loop thread only; the store is asked on a worker. A stream's connection is suspended whenever it has
- * nothing to send; the ping each 15 s finds clients that have left. */
+ * Loop thread only; the store is asked on a worker. A stream's connection is suspended whenever it
+ * has nothing to send; the ping each 15 s finds clients that have left. */
 #ifndef TPLDD_HTTP_EVENTS_H
 #define TPLDD_HTTP_EVENTS_H
 
@@ -35,8 +35,8 @@ void event_hub_close(event_hub *h);
 bool event_hub_busy(const event_hub *h);
 size_t event_hub_streams(const event_hub *h);
 
-/* An endless response for `connection`: events with id > after, of `run` (0: all). NULL: out of memory or
- * EVENT_STREAMS are open. */
+/* An endless response for `connection`: events with id > after, of `run` (0: all). NULL: out of
+ * memory or EVENT_STREAMS are open. */
 struct MHD_Response *event_stream_open(event_hub *h, struct MHD_Connection *connection, int64_t run,
                                        int64_t after);
 

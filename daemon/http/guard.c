@@ -75,8 +75,9 @@ bool guard_framing(request *r, const guard_headers *g, const char *version)
 		              "Content-Length and Transfer-Encoding exclude each other");
 	if (g->encodings == 1) {
 		if (strcasecmp(g->encoding, "chunked") != 0 || strcmp(version, "HTTP/1.1") != 0)
-			return refuse(r, 400, "bad-framing",
-			              "the only transfer coding understood is chunked, in HTTP/1.1");
+			return refuse(
+				r, 400, "bad-framing",
+				"the only transfer coding understood is chunked, in HTTP/1.1");
 		r->announced = UINT64_MAX;
 	} else if (g->lengths == 1) {
 		size_t n = strlen(g->length);
@@ -92,11 +93,13 @@ bool guard_framing(request *r, const guard_headers *g, const char *version)
 bool guard_target(request *r)
 {
 	if (r->raw[0] != '/')
-		return refuse(r, 400, "bad-target", "the request target must be a path that begins with /");
+		return refuse(r, 400, "bad-target",
+		              "the request target must be a path that begins with /");
 	for (const char *p = r->raw; *p != 0; p++)
 		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127 || *p == '#')
-			return refuse(r, 400, "bad-target",
-			              "the request target holds a control, blank or non-ASCII character");
+			return refuse(
+				r, 400, "bad-target",
+				"the request target holds a control, blank or non-ASCII character");
 	if (!request_parse_target(r)) {
 		r->answer.close = true;
 		return false;
@@ -130,11 +133,12 @@ bool guard_host(request *r, const guard_headers *g)
 		return true;
 	const daemon_config *c = s->deps.config;
 	for (size_t i = 0; i < c->allowed_hosts; i++) {
-		/* A configured name stands for itself on any port: a proxy may listen on another. */
+		/* On any port: a proxy may listen on another. */
 		size_t n = strlen(c->allowed_host[i]);
 		if (strncasecmp(g->host, c->allowed_host[i], n) == 0 &&
 		    (g->host[n] == 0 ||
-		     (g->host[n] == ':' && strspn(g->host + n + 1, "0123456789") == strlen(g->host + n + 1))))
+		     (g->host[n] == ':' &&
+		      strspn(g->host + n + 1, "0123456789") == strlen(g->host + n + 1))))
 			return true;
 	}
 	return refuse(r, 421, "misdirected",
@@ -179,7 +183,8 @@ bool guard_token(request *r, const guard_headers *g, uint64_t now_ms)
 	                bearer ? "the bearer token is wrong"
 	                       : "a bearer token is required: it is in the file token of the state "
 	                         "directory");
-	response_header(r, "WWW-Authenticate", bearer ? "Bearer realm=\"tpldd\", error=\"invalid_token\""
-	                                              : "Bearer realm=\"tpldd\"");
+	response_header(r, "WWW-Authenticate",
+	                bearer ? "Bearer realm=\"tpldd\", error=\"invalid_token\""
+	                       : "Bearer realm=\"tpldd\"");
 	return false;
 }

@@ -1,6 +1,6 @@
-/* guard: what libmicrohttpd 0.9.75 lets through and we do not (craft.md B.2 point 1): odd framing, odd
- * request targets, foreign Host and Origin. Pure functions over a request's parts, so that tests can
- * run them without a socket. */
+/* guard: what libmicrohttpd 0.9.75 lets through and we do not (craft.md B.2 point 1): odd framing,
+ * odd request targets, foreign Host and Origin. Pure functions over a request's parts, so that
+ * tests can run them without a socket. */
 #ifndef TPLDD_HTTP_GUARD_H
 #define TPLDD_HTTP_GUARD_H
 

@@ -1,6 +1,6 @@
-/* json_out: values into JSON the way the API promises them: no NaN, absent is null, times are RFC 3339.
- * Objects take the new values over; a failed allocation leaves the key out of `o` and is noticed when the
- * text is made. */
+/* json_out: values into JSON the way the API promises them: no NaN, absent is null, times are RFC
+ * 3339. Objects take the new values over; a failed allocation leaves the key out of `o` and is
+ * noticed when the text is made. */
 #ifndef TPLDD_HTTP_JSON_OUT_H
 #define TPLDD_HTTP_JSON_OUT_H
 

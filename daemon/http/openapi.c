@@ -17,11 +17,13 @@ static void path_of(const route *t, char *ret, size_t room, json_t *parameters)
 		if (*p == '{') {
 			size_t name = strcspn(p + 1, ":}");
 			bool word = p[1 + name] == ':';
-			json_t *schema = word ? json_pack("{s:s}", "type", "string")
-			                      : json_pack("{s:s, s:i}", "type", "integer", "minimum", 0);
-			(void)json_array_append_new(
-			        parameters, json_pack("{s:s%, s:s, s:b, s:o}", "name", p + 1, name, "in",
-			                              "path", "required", 1, "schema", schema));
+			json_t *schema =
+				word ? json_pack("{s:s}", "type", "string")
+				     : json_pack("{s:s, s:i}", "type", "integer", "minimum", 0);
+			(void)json_array_append_new(parameters,
+			                            json_pack("{s:s%, s:s, s:b, s:o}", "name",
+			                                      p + 1, name, "in", "path", "required",
+			                                      1, "schema", schema));
 			n += (size_t)snprintf(ret + n, room - n, "{%.*s}", (int)name, p + 1);
 			p = strchr(p, '}') + 1;
 		} else {
@@ -42,8 +44,8 @@ static void query_of(const route *t, json_t *parameters)
 		if (strcmp(type, "int") == 0)
 			(void)json_object_set_new(schema, "minimum", json_integer(0));
 		(void)json_array_append_new(parameters,
-		                            json_pack("{s:s%, s:s, s:o}", "name", q, name, "in", "query",
-		                                      "schema", schema));
+		                            json_pack("{s:s%, s:s, s:o}", "name", q, name, "in",
+		                                      "query", "schema", schema));
 		q += n + (q[n] == ' ');
 	}
 }
@@ -56,8 +58,9 @@ static json_t *content_of(const char *types, const char *schema)
 		char type[80];
 		size_t n = strcspn(p, ",");
 		(void)snprintf(type, sizeof type, "%.*s", (int)n, p);
-		json_t *s = strcmp(type, "application/json") == 0 && schema != NULL ? schema_json(schema)
-		                                                                    : json_object();
+		json_t *s = strcmp(type, "application/json") == 0 && schema != NULL
+		                    ? schema_json(schema)
+		                    : json_object();
 		(void)json_object_set_new(content, type, json_pack("{s:o}", "schema", s));
 		p += n + (p[n] == ',');
 	}
@@ -71,8 +74,8 @@ static json_t *responses_of(const route *t)
 	json_t *ok = json_pack("{s:s}", "description", t->summary);
 	if (t->success != 204)
 		(void)json_object_set_new(
-		        ok, "content",
-		        content_of(t->produces != NULL ? t->produces : "application/json",
+			ok, "content",
+			content_of(t->produces != NULL ? t->produces : "application/json",
 		                   t->answer_schema));
 	json_t *problem = json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", "RFC 9457 problem",
 	                            "content", "application/problem+json", "schema", "$ref",
@@ -97,10 +100,9 @@ static json_t *operation_of(const route *t, json_t *parameters)
 			(void)json_object_set_new(content, "application/json",
 			                          json_pack("{s:{s:s}}", "schema", "$ref",
 			                                    "#/components/schemas/RunConfig"));
-		(void)json_object_set_new(
-		        o, "requestBody",
-		        json_pack("{s:o, s:b}", "content", content, "required",
-		                  (int)!(t->flags & ROUTE_NO_BODY_NEEDED)));
+		(void)json_object_set_new(o, "requestBody",
+		                          json_pack("{s:o, s:b}", "content", content, "required",
+		                                    (int)!(t->flags & ROUTE_NO_BODY_NEEDED)));
 	}
 	return o;
 }
@@ -125,9 +127,10 @@ json_t *openapi_json(const char *version)
 	json_t *schemas = schema_components();
 	(void)json_object_set_new(schemas, "RunConfig", run_config_schema());
 	return json_pack(
-	        "{s:s, s:{s:s, s:s, s:s}, s:[{s:s}], s:[{s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s}}}}", "openapi",
-	        "3.1.0", "info", "title", "tpldd", "version", version, "description",
-	        "Training and adapting segmentation networks: data sets, runs, rounds, images.", "servers",
-	        "url", "/", "security", "bearer", "paths", paths, "components", "schemas", schemas,
-	        "securitySchemes", "bearer", "type", "http", "scheme", "bearer");
+		"{s:s, s:{s:s, s:s, s:s}, s:[{s:s}], s:[{s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s}}}}",
+		"openapi", "3.1.0", "info", "title", "tpldd", "version", version, "description",
+		"Training and adapting segmentation networks: data sets, runs, rounds, images.",
+		"servers", "url", "/", "security", "bearer", "paths", paths, "components",
+		"schemas", schemas, "securitySchemes", "bearer", "type", "http", "scheme",
+		"bearer");
 }

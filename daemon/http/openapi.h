@@ -1,4 +1,5 @@
-/* openapi: the description of the API, made from the route table, so that it cannot say anything else. */
+/* openapi: the description of the API, made from the route table, so that it cannot say anything
+ * else. */
 #ifndef TPLDD_HTTP_OPENAPI_H
 #define TPLDD_HTTP_OPENAPI_H
 

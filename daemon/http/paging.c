@@ -18,7 +18,8 @@ bool page_after_id(request *r, int64_t *ret_after)
 		return true;
 	size_t n = strlen(c);
 	if (n > 18 || strspn(c, "0123456789") != n) {
-		respond_problem(r, 400, "bad-cursor", NULL, "this cursor was not made by this list");
+		respond_problem(r, 400, "bad-cursor", NULL,
+		                "this cursor was not made by this list");
 		return false;
 	}
 	*ret_after = strtoll(c, NULL, 10);

@@ -1,5 +1,5 @@
-/* GET /metrics: Prometheus text. Run series exist only while a run computes, so that finished runs do not
- * pile up in the scraper. */
+/* GET /metrics: Prometheus text. Run series exist only while a run computes, so that finished runs
+ * do not pile up in the scraper. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,8 @@ static void write_runs(FILE *f, const json_t *live)
 		{"loss", "tpld_run_loss", "Newest training loss."},
 		{"seconds_per_step", "tpld_run_step_seconds", "Time of a step or an image."},
 		{"eta_seconds", "tpld_run_eta_seconds", "Predicted time to the end of the run."},
-		{"heartbeat_age_seconds", "tpld_run_heartbeat_age_seconds", "Time since the last step."},
+		{"heartbeat_age_seconds", "tpld_run_heartbeat_age_seconds",
+	         "Time since the last step."},
 	};
 	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
 		write_run_gauge(f, live, gauges[i][0], gauges[i][1], gauges[i][2]);
@@ -94,11 +95,14 @@ static void write_requests(FILE *f, const http_server *s)
 				              i > 0 ? methods[table[i - 1].method] : "",
 				              i > 0 ? table[i - 1].pattern : "", code + 100, n);
 		}
-	family(f, "tpld_http_request_seconds_total", "counter", "Time from request line to last byte.");
+	family(f, "tpld_http_request_seconds_total", "counter",
+	       "Time from request line to last byte.");
 	for (size_t i = 1; i <= count; i++) {
 		double us = (double)atomic_load(&s->counters.seconds_us[i]);
 		if (us > 0.0)
-			(void)fprintf(f, "tpld_http_request_seconds_total{method=\"%s\",route=\"%s\"} %.3f\n",
+			(void)fprintf(f,
+			              "tpld_http_request_seconds_total{method=\"%s\",route=\"%s\"} "
+			              "%.3f\n",
 			              methods[table[i - 1].method], table[i - 1].pattern, us / 1e6);
 	}
 }

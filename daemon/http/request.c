@@ -118,7 +118,8 @@ static bool parse_query(request *r, const char *q)
 			for (size_t i = 0; i + 1 < r->queries; i++)
 				if (strcmp(r->query[i].name, p->name) == 0) {
 					respond_problem(r, 400, "bad-query", NULL,
-					                "query parameter '%.60s' appears twice", p->name);
+					                "query parameter '%.60s' appears twice",
+					                p->name);
 					return false;
 				}
 		}
@@ -234,8 +235,8 @@ static int json_depth(const json_t *j)
 json_t *request_json(request *r)
 {
 	json_error_t e;
-	json_t *j = json_loadb(r->body != NULL ? r->body : "", r->body_size,
-	                       JSON_REJECT_DUPLICATES, &e);
+	json_t *j = json_loadb(r->body != NULL ? r->body : "", r->body_size, JSON_REJECT_DUPLICATES,
+	                       &e);
 	if (j == NULL) {
 		respond_problem(r, 400, "bad-json", NULL, "line %d, column %d: %.200s", e.line,
 		                e.column, e.text);

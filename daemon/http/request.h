@@ -1,8 +1,9 @@
-/* request: one HTTP request from its request line to its answer, as handlers see it. No libmicrohttpd
- * in here: handlers read fields and fill `answer` through response.h, on the loop or on a worker.
+/* request: one HTTP request from its request line to its answer, as handlers see it. No
+ * libmicrohttpd in here: handlers read fields and fill `answer` through response.h, on the loop or
+ * on a worker.
  *
- * Owner: the connection until it is completed, plus the running job (`users` counts both; loop thread
- * only). Everything the handlers read is a copy, so a job may outlive its connection. */
+ * Owner: the connection until it is completed, plus the running job (`users` counts both; loop
+ * thread only). Everything the handlers read is a copy, so a job may outlive its connection. */
 #ifndef TPLDD_HTTP_REQUEST_H
 #define TPLDD_HTTP_REQUEST_H
 
@@ -43,13 +44,13 @@ typedef enum request_stage {
 typedef struct request {
 	struct http_server *server;
 	struct MHD_Connection *connection; /* loop thread only */
-	const char *raw_at; /* where the raw target lay in the connection's memory; compared, not read */
+	const char *raw_at; /* where the raw target lay in the connection's memory; never read */
 	request_stage stage;
 	int users;
 
 	char id[32];
-	char *raw;   /* request target as received */
-	char *path;  /* its part before '?' */
+	char *raw;  /* request target as received */
+	char *path; /* its part before '?' */
 	bool head;
 	http_method method;
 	query_param query[REQUEST_PARAMS];
@@ -58,7 +59,7 @@ typedef struct request {
 	int64_t param[4]; /* the pattern's integers, in order */
 	char word[64];    /* the pattern's {name:w} */
 	char *accept, *if_none_match, *range, *last_event_id, *content_type; /* NULL when absent */
-	size_t produce;   /* which of the route's media types the client takes */
+	size_t produce; /* which of the route's media types the client takes */
 
 	/* Body: in memory, or in a file of the state directory when the route says so. */
 	uint64_t announced; /* Content-Length, UINT64_MAX when chunked */
@@ -66,8 +67,8 @@ typedef struct request {
 	uint64_t started_ms;
 	char *body;
 	size_t body_size, body_room;
-	int body_fd;         /* -1: none */
-	char body_file[48];  /* "tmp/upload-7"; "" once somebody took it over */
+	int body_fd;        /* -1: none */
+	char body_file[48]; /* "tmp/upload-7"; "" once somebody took it over */
 
 	response answer; /* status 0: none yet */
 } request;
@@ -87,8 +88,8 @@ int64_t request_query_int(const request *r, const char *name, int64_t absent);
 tp_status request_body_add(request *r, const void *data, size_t size, tp_err *err) TP_MUST_CHECK;
 /* Makes room for `announced` bytes or opens the upload file. */
 tp_status request_body_open(request *r, tp_err *err) TP_MUST_CHECK;
-/* Parses the JSON body: one object, no duplicate keys, nested at most REQUEST_JSON_DEPTH deep. NULL:
- * answer holds the 400 with the position. The caller decrefs. */
+/* Parses the JSON body: one object, no duplicate keys, nested at most REQUEST_JSON_DEPTH deep.
+ * NULL: answer holds the 400 with the position. The caller decrefs. */
 json_t *request_json(request *r);
 
 #endif

@@ -79,8 +79,8 @@ static void fill(request *r, int status, const char *type, void *data, size_t si
 static void out_of_memory(request *r)
 {
 	static const char text[] =
-	        "{\"type\":\"urn:tpld:problem:out-of-memory\",\"title\":\"Service Unavailable\","
-	        "\"status\":503,\"detail\":\"out of memory\"}";
+		"{\"type\":\"urn:tpld:problem:out-of-memory\",\"title\":\"Service Unavailable\","
+		"\"status\":503,\"detail\":\"out of memory\"}";
 	respond_static(r, "application/problem+json", NULL, text, sizeof text - 1);
 	r->answer.status = 503;
 }
@@ -162,11 +162,11 @@ void respond_error(request *r, tp_status st, const tp_err *err)
 		int http;
 		const char *slug;
 	} map[] = {
-		{TP_INVALID, 422, "invalid"},        {TP_SHAPE, 422, "invalid"},
-		{TP_NONFINITE, 422, "not-finite"},   {TP_NOTFOUND, 404, "not-found"},
-		{TP_EXISTS, 409, "already-exists"},  {TP_CONFLICT, 409, "conflict"},
-		{TP_NOSPACE, 507, "no-space"},       {TP_NOMEM, 503, "out-of-memory"},
-		{TP_CANCELLED, 503, "stopping"},     {TP_CORRUPT, 500, "damaged-file"},
+		{TP_INVALID, 422, "invalid"},       {TP_SHAPE, 422, "invalid"},
+		{TP_NONFINITE, 422, "not-finite"},  {TP_NOTFOUND, 404, "not-found"},
+		{TP_EXISTS, 409, "already-exists"}, {TP_CONFLICT, 409, "conflict"},
+		{TP_NOSPACE, 507, "no-space"},      {TP_NOMEM, 503, "out-of-memory"},
+		{TP_CANCELLED, 503, "stopping"},    {TP_CORRUPT, 500, "damaged-file"},
 	};
 	int status = 500;
 	const char *slug = "internal";
@@ -199,8 +199,8 @@ bool respond_not_modified(request *r, const char *etag, const char *cache)
 	return true;
 }
 
-/* "bytes=A-B", "bytes=A-" or "bytes=-N" of a file of `size` bytes. 1: a part, 0: no usable Range (send
- * all), -1: outside of the file. */
+/* "bytes=A-B", "bytes=A-" or "bytes=-N" of a file of `size` bytes. 1: a part, 0: no usable Range
+ * (send all), -1: outside of the file. */
 static int parse_range(const char *s, uint64_t size, uint64_t *ret_offset, uint64_t *ret_length)
 {
 	if (s == NULL || strncmp(s, "bytes=", 6) != 0 || strchr(s, ',') != NULL)
@@ -250,16 +250,18 @@ void respond_file(request *r, int dirfd, const char *name, const char *type, con
 		if (fd >= 0)
 			(void)close(fd);
 		respond_problem(r, absent ? 404 : 500, absent ? "not-found" : "internal", NULL,
-		                "%s: %s", what, absent ? "there is no such file" : "cannot be opened");
+		                "%s: %s", what,
+		                absent ? "there is no such file" : "cannot be opened");
 		return;
 	}
-	/* Revalidated rather than immutable: after the state directory was wiped the same ids mean other
-	 * pictures, and a 304 costs no file access. */
+	/* Revalidated rather than immutable: after the state directory was wiped the same ids mean
+	 * other pictures, and a 304 costs no file access. */
 	static const char cache[] = "private, no-cache";
 	char made[100];
 	if (etag == NULL) {
 		(void)snprintf(made, sizeof made, "%llx-%llx-%lx", (unsigned long long)s.st_size,
-		               (unsigned long long)s.st_mtim.tv_sec, (unsigned long)s.st_mtim.tv_nsec);
+		               (unsigned long long)s.st_mtim.tv_sec,
+		               (unsigned long)s.st_mtim.tv_nsec);
 		etag = made;
 	}
 	if (respond_not_modified(r, etag, cache)) {
@@ -284,9 +286,9 @@ void respond_file(request *r, int dirfd, const char *name, const char *type, con
 	if (ranges)
 		response_header(r, "Accept-Ranges", "bytes");
 	if (part > 0)
-		response_header(r, "Content-Range", "bytes %llu-%llu/%llu",
-		                (unsigned long long)offset,
-		                (unsigned long long)(offset + length - 1), (unsigned long long)size);
+		response_header(
+			r, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)offset,
+			(unsigned long long)(offset + length - 1), (unsigned long long)size);
 }
 
 static struct MHD_Response *body_response(request *r, struct MHD_Connection *c)
@@ -296,14 +298,14 @@ static struct MHD_Response *body_response(request *r, struct MHD_Connection *c)
 		return event_stream_open(r->server->events, c, a->stream_run, a->stream_after);
 	if (a->fd >= 0) {
 		struct MHD_Response *m =
-		        MHD_create_response_from_fd_at_offset64(a->length, a->fd, a->offset);
+			MHD_create_response_from_fd_at_offset64(a->length, a->fd, a->offset);
 		if (m != NULL)
 			a->fd = -1; /* closed with the response */
 		return m;
 	}
 	struct MHD_Response *m = MHD_create_response_from_buffer(
-	        a->size, (void *)(uintptr_t)a->data,
-	        a->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+		a->size, (void *)(uintptr_t)a->data,
+		a->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (m != NULL)
 		a->owned = false;
 	return m;

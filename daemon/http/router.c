@@ -18,7 +18,7 @@ static bool parse_int(const char *s, size_t n, int64_t *ret)
 
 typedef enum match { MATCH_NO, MATCH_YES, MATCH_BAD_ID } match;
 
-/* Walks pattern and path together; a placeholder takes what lies before its suffix in the segment. */
+/* Walks pattern and path together; a placeholder takes what lies before its suffix. */
 static match match_pattern(const char *pattern, const char *path, int64_t *param, char *word,
                            size_t word_room)
 {
@@ -87,8 +87,8 @@ bool router_match(request *r)
 	char allow[40] = "";
 	for (size_t i = 0; i < HTTP_METHODS; i++)
 		if (allowed & (1u << i))
-			(void)snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s%s",
-			               allow[0] != 0 ? ", " : "", method_names[i],
+			(void)snprintf(allow + strlen(allow), sizeof allow - strlen(allow),
+			               "%s%s%s", allow[0] != 0 ? ", " : "", method_names[i],
 			               i == HTTP_GET ? ", HEAD" : "");
 	respond_problem(r, 405, "method-not-allowed", NULL, "this path knows %s", allow);
 	response_header(r, "Allow", "%s", allow);
@@ -122,9 +122,10 @@ static bool check_param(request *r, const query_param *p)
 			if (type_size == 3 && strncmp(type, "int", 3) == 0) {
 				if (parse_int(p->value, strlen(p->value), &v))
 					return true;
-				respond_problem(r, 400, "bad-query", NULL,
-				                "query parameter '%s' must be a number of at least 0",
-				                p->name);
+				respond_problem(
+					r, 400, "bad-query", NULL,
+					"query parameter '%s' must be a number of at least 0",
+					p->name);
 				return false;
 			}
 			if (is_alternative(type, type_size, p->value))
@@ -136,8 +137,9 @@ static bool check_param(request *r, const query_param *p)
 		}
 		q += n + (q[n] == ' ');
 	}
-	respond_problem(r, 400, "bad-query", NULL, "unknown query parameter '%.60s'; this path takes: %s",
-	                p->name, r->route->query != NULL ? r->route->query : "none");
+	respond_problem(r, 400, "bad-query", NULL,
+	                "unknown query parameter '%.60s'; this path takes: %s", p->name,
+	                r->route->query != NULL ? r->route->query : "none");
 	return false;
 }
 
@@ -149,7 +151,8 @@ bool router_check_query(request *r)
 	return true;
 }
 
-/* The quality the Accept header gives to a media type: the most specific range counts (RFC 9110 12.5.1). */
+/* The quality the Accept header gives to a media type: the most specific range counts (RFC
+ * 9110 12.5.1). */
 static double accept_quality(const char *accept, const char *type, size_t type_size)
 {
 	double quality = 0.0;
@@ -158,16 +161,17 @@ static double accept_quality(const char *accept, const char *type, size_t type_s
 	for (const char *p = accept; *p != 0;) {
 		size_t n = strcspn(p, ","), range = strcspn(p, ",; ");
 		int rank = range == type_size && strncasecmp(p, type, range) == 0 ? 2
-		            : range == major + 2 && strncasecmp(p, type, major + 1) == 0 &&
-		                            p[range - 1] == '*'
-		                    ? 1
-		            : range == 3 && strncmp(p, "*/*", 3) == 0 ? 0
-		                                                      : -1;
+		           : range == major + 2 && strncasecmp(p, type, major + 1) == 0 &&
+		                           p[range - 1] == '*'
+		                   ? 1
+		           : range == 3 && strncmp(p, "*/*", 3) == 0 ? 0
+		                                                     : -1;
 		if (rank > best) {
 			best = rank;
 			quality = 1.0;
 			for (const char *q = p; q < p + n; q++)
-				if (*q == ';' && strncasecmp(q + 1 + strspn(q + 1, " "), "q=", 2) == 0)
+				if (*q == ';' &&
+				    strncasecmp(q + 1 + strspn(q + 1, " "), "q=", 2) == 0)
 					quality = strtod(q + 3 + strspn(q + 1, " "), NULL);
 		}
 		p += n;

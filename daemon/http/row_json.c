@@ -6,9 +6,9 @@
 
 json_t *coverage_json(double confident, double voted, double soft, double ignored)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "confident", json_number_or_null(confident), "voted",
-	                 json_number_or_null(voted), "soft", json_number_or_null(soft), "ignored",
-	                 json_number_or_null(ignored));
+	return json_pack("{s:o, s:o, s:o, s:o}", "confident", json_number_or_null(confident),
+	                 "voted", json_number_or_null(voted), "soft", json_number_or_null(soft),
+	                 "ignored", json_number_or_null(ignored));
 }
 
 json_t *class_names_json(const char *classes)
@@ -23,18 +23,19 @@ json_t *class_names_json(const char *classes)
 
 json_t *dataset_json(const dataset_row *d)
 {
-	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o}", "id", (json_int_t)d->id,
-	                 "name", d->name, "layout", d->layout, "root", d->root, "split",
-	                 json_text_or_null(d->split), "include", json_text_or_null(d->include),
-	                 "images", (json_int_t)d->images, "labelled", (json_int_t)d->labelled,
-	                 "classes", json_stored(d->classes), "class_set", d->class_set, "class_map",
-	                 json_stored(d->class_map), "created", json_time(d->created_ms));
+	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o}", "id",
+	                 (json_int_t)d->id, "name", d->name, "layout", d->layout, "root", d->root,
+	                 "split", json_text_or_null(d->split), "include",
+	                 json_text_or_null(d->include), "images", (json_int_t)d->images, "labelled",
+	                 (json_int_t)d->labelled, "classes", json_stored(d->classes), "class_set",
+	                 d->class_set, "class_map", json_stored(d->class_map), "created",
+	                 json_time(d->created_ms));
 }
 
 json_t *weights_json(const weights_row *w)
 {
-	json_t *j = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:b, s:o}", "id", (json_int_t)w->id, "name",
-	                      w->name, "arch", w->arch, "sha256", w->sha256, "tensors",
+	json_t *j = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:b, s:o}", "id", (json_int_t)w->id,
+	                      "name", w->name, "arch", w->arch, "sha256", w->sha256, "tensors",
 	                      (json_int_t)w->tensors, "bytes", (json_int_t)w->bytes, "whole",
 	                      (int)w->whole, "created", json_time(w->created_ms));
 	/* output_stride, aspp_dilations, classes */
@@ -61,12 +62,13 @@ json_t *checkpoint_json(const checkpoint_row *c)
 
 json_t *round_json(const round_row *r)
 {
-	json_t *j = json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "round", (json_int_t)r->round,
-	                      "phase", r->phase, "portion", json_number_or_null(r->portion),
-	                      "thresholds", json_stored(r->thresholds), "coverage",
-	                      coverage_json(r->confident, r->voted, r->soft, r->ignored), "easy",
-	                      (json_int_t)r->easy, "hard", (json_int_t)r->hard, "class_stats",
-	                      json_stored(r->class_stats));
+	json_t *j =
+		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "round", (json_int_t)r->round,
+	                  "phase", r->phase, "portion", json_number_or_null(r->portion),
+	                  "thresholds", json_stored(r->thresholds), "coverage",
+	                  coverage_json(r->confident, r->voted, r->soft, r->ignored), "easy",
+	                  (json_int_t)r->easy, "hard", (json_int_t)r->hard, "class_stats",
+	                  json_stored(r->class_stats));
 	if (j != NULL && r->pseudo_accuracy >= 0.0)
 		(void)json_object_set_new(j, "pseudo_accuracy",
 		                          json_number_or_null(r->pseudo_accuracy));
@@ -99,8 +101,8 @@ json_t *event_json(const event_row *e)
 		data = wrapped;
 	}
 	json_t *frame = json_pack("{s:o, s:o}", "run",
-	                          e->run > 0 ? json_integer((json_int_t)e->run) : json_null(), "time",
-	                          json_time(e->time_ms));
+	                          e->run > 0 ? json_integer((json_int_t)e->run) : json_null(),
+	                          "time", json_time(e->time_ms));
 	if (data != NULL && frame != NULL)
 		(void)json_object_update_missing(data, frame);
 	json_decref(frame);

@@ -1,5 +1,5 @@
-/* row_json: stored rows as the API shows them (contract.md section 4). Each returns a new reference, or
- * NULL when out of memory, which respond_json turns into a 503. Any thread. */
+/* row_json: stored rows as the API shows them (contract.md section 4). Each returns a new
+ * reference, or NULL when out of memory, which respond_json turns into a 503. Any thread. */
 #ifndef TPLDD_HTTP_ROW_JSON_H
 #define TPLDD_HTTP_ROW_JSON_H
 

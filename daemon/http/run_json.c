@@ -62,8 +62,11 @@ json_t *run_json(store *s, scheduler *sch, const run_row *r)
 	json_t *o = json_object(), *config = json_stored(r->config);
 	run_progress p;
 	if (scheduler_progress(sch, r, &p, NULL) != TP_OK)
-		p = (run_progress){.round = ROUND_SOURCE, .eta_seconds = -1.0, .loss = NAN,
-		                   .seconds_per_step = -1.0, .heartbeat_age_seconds = -1.0};
+		p = (run_progress){.round = ROUND_SOURCE,
+		                   .eta_seconds = -1.0,
+		                   .loss = NAN,
+		                   .seconds_per_step = -1.0,
+		                   .heartbeat_age_seconds = -1.0};
 	set(o, "id", json_integer((json_int_t)r->id));
 	set(o, "name", json_string(r->name));
 	set(o, "state", json_string(run_state_name(r->state)));
@@ -71,8 +74,9 @@ json_t *run_json(store *s, scheduler *sch, const run_row *r)
 	set_progress(o, &p);
 	set(o, "error", json_text_or_null(r->error));
 	set(o, "miou",
-	    json_pack("{s:o, s:o, s:o}", "source_only", json_share_or_null(r->miou_source), "current",
-	              json_share_or_null(r->miou_current), "best", json_share_or_null(r->miou_best)));
+	    json_pack("{s:o, s:o, s:o}", "source_only", json_share_or_null(r->miou_source),
+	              "current", json_share_or_null(r->miou_current), "best",
+	              json_share_or_null(r->miou_best)));
 	set(o, "preset", json_incref(json_object_get(config, "preset")));
 	set(o, "seed", json_incref(json_object_get(config, "seed")));
 	set_dataset(o, "source", s, r->source);
@@ -93,10 +97,11 @@ static json_t *history_json(store *s, int64_t run)
 	if (store_run_history(s, run, &row, &n, NULL) != TP_OK)
 		return a;
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(
-		        a, json_pack("{s:o, s:s, s:s, s:o}", "time", json_time(row[i].time_ms), "from",
-		                     run_state_name(row[i].from), "to", run_state_name(row[i].to),
-		                     "reason", json_text_or_null(row[i].reason)));
+		(void)json_array_append_new(a, json_pack("{s:o, s:s, s:s, s:o}", "time",
+		                                         json_time(row[i].time_ms), "from",
+		                                         run_state_name(row[i].from), "to",
+		                                         run_state_name(row[i].to), "reason",
+		                                         json_text_or_null(row[i].reason)));
 	rows_done(row, n, sizeof *row, (void (*)(void *))run_history_row_done);
 	return a;
 }

@@ -5,55 +5,60 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct {
 	const char *name, *shape;
 } shapes[] = {
 	{"Class", "{id:int name:str color:[int]}"},
 	{"ClassSet", "{name:str classes:[Class]}"},
 	{"Dataset",
-         "{id:int name:str layout:cityscapes|gta5|synthia|camvid|folder root:str split:str? include:str? "
-         "images:int labelled:int classes:[Class] class_set:str class_map:any created:time}"},
+	 "{id:int name:str layout:cityscapes|gta5|synthia|camvid|folder root:str "
+	 "split:str? include:str? images:int labelled:int classes:[Class] class_set:str "
+	 "class_map:any created:time}"},
 	{"NewDataset",
-         "{name:str layout:cityscapes|gta5|synthia|camvid|folder root:str split?:str include?:str "
-         "class_set?:any class_map?:any}"},
+	 "{name:str layout:cityscapes|gta5|synthia|camvid|folder root:str split?:str "
+	 "include?:str class_set?:any class_map?:any}"},
 	{"DatasetImage", "{id:int name:str width:int height:int labelled:bool}"},
 	{"Weights",
-         "{id:int name:str arch:str sha256:str tensors:int bytes:int whole:bool output_stride?:int "
-         "aspp_dilations?:[int] classes?:any created:time}"},
+	 "{id:int name:str arch:str sha256:str tensors:int bytes:int whole:bool "
+	 "output_stride?:int aspp_dilations?:[int] classes?:any created:time}"},
 	{"State",
-         "queued|starting|running|pausing|paused|cancelling|completing|completed|failed|cancelled|"
-         "interrupted"},
+	 "queued|starting|running|pausing|paused|cancelling|completing|completed|failed|"
+	 "cancelled|interrupted"},
 	{"Phase", "source_training|scoring|phase1_training|phase2_training|evaluation"},
 	{"Run",
-         "{id:int name:str state:State allowed_actions:[pause|resume|cancel] phase:Phase? round:int? "
-         "rounds_total:int step:int steps_total:int progress:num eta_seconds:num? loss:num? "
-         "seconds_per_step:num? wait_share:num? heartbeat_age_seconds:num? error:str? "
-         "miou:{source_only:num? current:num? best:num?} preset:str? seed:int? source:str? source_id:int? "
-         "target:str? target_id:int? eval:str? eval_id:int? created:time updated:time seconds:num "
-         "config:any state_history?:[StateChange] memory_bytes?:int disk_bytes?:int}"},
+	 "{id:int name:str state:State allowed_actions:[pause|resume|cancel] phase:Phase? "
+	 "round:int? rounds_total:int step:int steps_total:int progress:num "
+	 "eta_seconds:num? loss:num? seconds_per_step:num? wait_share:num? "
+	 "heartbeat_age_seconds:num? error:str? miou:{source_only:num? current:num? "
+	 "best:num?} preset:str? seed:int? source:str? source_id:int? target:str? "
+	 "target_id:int? eval:str? eval_id:int? created:time updated:time seconds:num "
+	 "config:any state_history?:[StateChange] memory_bytes?:int disk_bytes?:int}"},
 	{"StateChange", "{time:time from:State to:State reason:str?}"},
 	{"Validation",
-         "{ok:bool errors:[FieldError] estimate:{memory_bytes:int disk_bytes:int steps_total:int}?}"},
+	 "{ok:bool errors:[FieldError] estimate:{memory_bytes:int disk_bytes:int "
+	 "steps_total:int}?}"},
 	{"FieldError", "{pointer:str detail:str}"},
 	{"Series", "{key:str points:[[num]]}"},
 	{"Coverage", "{confident:num voted:num soft:num ignored:num}"},
 	{"Round",
-         "{round:int phase:Phase portion:num thresholds:[num?] coverage:Coverage easy:int hard:int "
-         "pseudo_accuracy?:num class_stats:any}"},
+	 "{round:int phase:Phase portion:num thresholds:[num?] coverage:Coverage easy:int "
+	 "hard:int pseudo_accuracy?:num class_stats:any}"},
 	{"IouPoint", "{step:int round:int? phase:Phase miou:num? iou:[num?]}"},
 	{"Image",
-         "{id:int name:str round:int confidence:num? entropy:num? split:easy|hard rank:int "
-         "coverage:Coverage class_confidence:[num?]}"},
+	 "{id:int name:str round:int confidence:num? entropy:num? split:easy|hard "
+	 "rank:int coverage:Coverage class_confidence:[num?]}"},
 	{"ImageScore",
-         "{round:int confidence:num? entropy:num? split:easy|hard rank:int coverage:Coverage "
-         "class_confidence:[num?]}"},
+	 "{round:int confidence:num? entropy:num? split:easy|hard rank:int "
+	 "coverage:Coverage class_confidence:[num?]}"},
 	{"Checkpoint",
-         "{id:int run:int round:int? phase:str step:int sha256:str bytes:int created:time}"},
+	 "{id:int run:int round:int? phase:str step:int sha256:str bytes:int created:time}"},
 	{"Event", "{id:int run:int? time:time type:str ...}"},
 	{"Problem",
-         "{type:str title:str status:int detail:str instance?:str errors?:[FieldError] state?:State "
-         "allowed_actions?:[str]}"},
+	 "{type:str title:str status:int detail:str instance?:str errors?:[FieldError] "
+	 "state?:State allowed_actions?:[str]}"},
 };
+/* clang-format on */
 
 typedef struct parser {
 	const char *p;
@@ -88,7 +93,8 @@ static json_t *parse_object(parser *s)
 		s->bad = s->bad || n == 0 || *s->p != ':';
 		if (!s->bad) {
 			s->p++;
-			(void)json_object_set_new(properties, json_string_value(name), parse_type(s));
+			(void)json_object_set_new(properties, json_string_value(name),
+			                          parse_type(s));
 			if (!optional)
 				(void)json_array_append(required, name);
 			s->p += *s->p == ' ';
@@ -96,8 +102,8 @@ static json_t *parse_object(parser *s)
 		json_decref(name);
 	}
 	s->p += *s->p == '}';
-	json_t *o = json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required",
-	                      required);
+	json_t *o = json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties,
+	                      "required", required);
 	if (more)
 		(void)json_object_set_new(o, "additionalProperties", json_true());
 	return o;

@@ -11,8 +11,8 @@
 
 #include <jansson.h>
 
-/* New reference; NULL: out of memory. A mistake in the notation, which is ours, gives an empty schema,
- * which the tests look for. */
+/* New reference; NULL: out of memory. A mistake in the notation, which is ours, gives an empty
+ * schema, which the tests look for. */
 json_t *schema_json(const char *notation);
 /* All named shapes, for #/components/schemas. */
 json_t *schema_components(void);

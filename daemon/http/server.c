@@ -76,7 +76,7 @@ void http_server_wake(http_server *s)
 	(void)uv_async_send(&s->wake);
 }
 
-/* ---- creation --------------------------------------------------------------------------------- */
+/* ---- creation ---- */
 
 /* Uploads that a crash left behind. */
 static tp_status clean_uploads(int dirfd, tp_err *err)
@@ -92,11 +92,13 @@ static tp_status listen_on(const char *host, uint16_t port, int *ret_fd, uint16_
 {
 	char service[8];
 	(void)snprintf(service, sizeof service, "%u", port);
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+	                         .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found = NULL;
 	int rc = getaddrinfo(host, service, &hints, &found);
 	if (rc != 0)
-		return tp_fail(err, TP_INVALID, 0, "cannot listen on %s: %s", host, gai_strerror(rc));
+		return tp_fail(err, TP_INVALID, 0, "cannot listen on %s: %s", host,
+		               gai_strerror(rc));
 	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1;
 	bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
@@ -121,8 +123,9 @@ static tp_status listen_on(const char *host, uint16_t port, int *ret_fd, uint16_
 		bool v6 = strchr(host, ':') != NULL;
 		return tp_fail(err, TP_IO, sys, "cannot listen on %s%s%s:%u%s", v6 ? "[" : "", host,
 		               v6 ? "]" : "", port,
-		               sys == EADDRINUSE ? " (another program, or another tpldd, has the port)"
-		                                 : "");
+		               sys == EADDRINUSE
+		                       ? " (another program, or another tpldd, has the port)"
+		                       : "");
 	}
 	*ret_fd = fd;
 	*ret_port = (uint16_t)strtoul(number, NULL, 10);
@@ -133,7 +136,8 @@ static void name_addresses(http_server *s)
 {
 	const char *host = s->deps.config->host;
 	bool v6 = strchr(host, ':') != NULL;
-	(void)snprintf(s->bound_host, sizeof s->bound_host, v6 ? "[%s]:%u" : "%s:%u", host, s->port);
+	(void)snprintf(s->bound_host, sizeof s->bound_host, v6 ? "[%s]:%u" : "%s:%u", host,
+	               s->port);
 	/* What a client on this machine can use, also when bound to every address. */
 	if (strcmp(host, "0.0.0.0") == 0 || host[0] == 0)
 		(void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u", s->port);
@@ -158,16 +162,16 @@ static tp_status prepare_texts(http_server *s, tp_err *err)
 static tp_status start_mhd(http_server *s, int listen_fd, tp_err *err)
 {
 	size_t limit = s->deps.config->max_connections;
-	s->mhd = MHD_start_daemon(
-	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-	        connection_request, s, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-	        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(limit > 0 ? limit : 64),
-	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	        MHD_OPTION_URI_LOG_CALLBACK, connection_request_line, s,
-	        MHD_OPTION_UNESCAPE_CALLBACK, connection_keep_escapes, s,
-	        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s, MHD_OPTION_NOTIFY_COMPLETED,
-	        connection_completed, s, MHD_OPTION_END);
+	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL,
+	                          NULL, connection_request, s, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	                          MHD_OPTION_CONNECTION_LIMIT, (unsigned)(limit > 0 ? limit : 64),
+	                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+	                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	                          MHD_OPTION_URI_LOG_CALLBACK, connection_request_line, s,
+	                          MHD_OPTION_UNESCAPE_CALLBACK, connection_keep_escapes, s,
+	                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s,
+	                          MHD_OPTION_NOTIFY_COMPLETED, connection_completed, s,
+	                          MHD_OPTION_END);
 	if (s->mhd == NULL) {
 		(void)close(listen_fd);
 		return tp_fail(err, TP_IO, errno, "cannot start the HTTP server");
@@ -248,7 +252,7 @@ const char *http_server_url(const http_server *s)
 	return s->url;
 }
 
-/* ---- stopping --------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static void on_drain_tick(uv_timer_t *t)
 {
@@ -269,7 +273,8 @@ void http_server_stop(http_server *s)
 		/* The tick bounds each turn of the loop below. */
 		(void)uv_timer_start(&s->tick, on_drain_tick, 20, 20);
 		server_run_mhd(s);
-		for (uint64_t end = server_now_ms() + DRAIN_MS; s->active > 0 && server_now_ms() < end;)
+		for (uint64_t end = server_now_ms() + DRAIN_MS;
+		     s->active > 0 && server_now_ms() < end;)
 			(void)uv_run(s->loop, UV_RUN_ONCE);
 		/* libmicrohttpd must not be stopped while a connection is suspended. */
 		connections_abandon(s);

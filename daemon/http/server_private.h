@@ -21,7 +21,7 @@ struct http_server {
 	uv_loop_t *loop;
 	uint16_t port;
 	char url[300], bound_host[200]; /* "127.0.0.1:8737" */
-	uint64_t start_ms; /* uv_hrtime based */
+	uint64_t start_ms;              /* uv_hrtime based */
 	int64_t start_wall_ms;
 	uint32_t id_prefix;
 	static_files *files;

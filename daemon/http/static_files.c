@@ -20,9 +20,12 @@ struct static_files {
 static const char *type_of(const char *name)
 {
 	static const char *const types[][2] = {
-		{".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-		{".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
-		{".png", "image/png"},                 {".txt", "text/plain; charset=utf-8"},
+		{".html", "text/html; charset=utf-8"},
+		{".js", "text/javascript; charset=utf-8"},
+		{".css", "text/css; charset=utf-8"},
+		{".svg", "image/svg+xml"},
+		{".png", "image/png"},
+		{".txt", "text/plain; charset=utf-8"},
 		{".json", "application/json"},
 	};
 	const char *dot = strrchr(name, '.');
@@ -64,8 +67,7 @@ static tp_status load_dir(static_files *f, int dirfd, const char *prefix, tp_err
 	tp_status st = TP_OK;
 	for (struct dirent *e; st == TP_OK && (e = readdir(d)) != NULL;) {
 		struct stat s;
-		if (e->d_name[0] == '.' ||
-		    fstatat(dirfd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) != 0)
+		if (e->d_name[0] == '.' || fstatat(dirfd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		const char *type = type_of(e->d_name);
 		if (S_ISREG(s.st_mode) && type != NULL) {

@@ -1,5 +1,5 @@
-/* static_files: the dashboard. All files of a folder are read at the start and looked up by name; a URL
- * never becomes a path. */
+/* static_files: the dashboard. All files of a folder are read at the start and looked up by name; a
+ * URL never becomes a path. */
 #ifndef TPLDD_HTTP_STATIC_FILES_H
 #define TPLDD_HTTP_STATIC_FILES_H
 
@@ -18,8 +18,8 @@ typedef struct static_file {
 } static_file;
 typedef struct static_files static_files;
 
-/* dir "" gives an empty list. Takes *.html .js .css .svg .png .txt .json; hidden files and links are left
- * out. TP_NOTFOUND: no such folder; TP_INVALID: more or larger files than a dashboard has. */
+/* dir "" gives an empty list. Takes *.html .js .css .svg .png .txt .json; hidden files and links
+ * are left out. TP_NOTFOUND: no such folder; TP_INVALID: more than a dashboard can be. */
 tp_status static_files_load(const char *dir, static_files **ret, tp_err *err) TP_MUST_CHECK;
 void static_files_free(static_files *f);
 /* NULL: no such file. */

@@ -46,14 +46,14 @@ tp_status token_load(int state_dirfd, token *ret, tp_err *err)
 {
 	struct stat s;
 	if (fstatat(state_dirfd, "token", &s, AT_SYMLINK_NOFOLLOW) != 0) {
-		tp_status st = errno == ENOENT
-		                       ? make(state_dirfd, err)
-		                       : tp_fail(err, TP_IO, errno, "cannot look at token");
+		tp_status st = errno == ENOENT ? make(state_dirfd, err)
+		                               : tp_fail(err, TP_IO, errno, "cannot look at token");
 		if (st != TP_OK)
 			return st;
 	} else if (!S_ISREG(s.st_mode) || (s.st_mode & 077) != 0) {
-		return tp_fail(err, TP_INVALID, 0,
-		               "token must be a plain file that only its owner may read (mode 0600)");
+		return tp_fail(
+			err, TP_INVALID, 0,
+			"token must be a plain file that only its owner may read (mode 0600)");
 	}
 	void *data;
 	size_t size;

@@ -1,5 +1,5 @@
-/* token: the admin's bearer token, in DIR/token (mode 0600), made at the first start. Kept in memory as
- * a digest only. */
+/* token: the admin's bearer token, in DIR/token (mode 0600), made at the first start. Kept in
+ * memory as a digest only. */
 #ifndef TPLDD_HTTP_TOKEN_H
 #define TPLDD_HTTP_TOKEN_H
 
@@ -15,7 +15,8 @@ typedef struct token {
 	unsigned failures;
 } token;
 
-/* Reads DIR/token, or makes it of 32 random bytes. TP_INVALID: others may read it, or it is too short. */
+/* Reads DIR/token, or makes it of 32 random bytes. TP_INVALID: others may read it, or it is too
+ * short. */
 tp_status token_load(int state_dirfd, token *ret, tp_err *err) TP_MUST_CHECK;
 /* Constant time in the content: digests are compared. */
 bool token_matches(const token *t, const char *presented);

@@ -1,7 +1,7 @@
-/* http_fakes: scheduler and inference without any training, for the tests of the HTTP layer. The fake
- * scheduler applies the real table of transitions; a submitted run named "live" runs at once and shows
- * progress that grows with time. Fake inference answers a few bytes; a body that begins with "SLOW" takes
- * half a second, one that begins with "BAD" is refused. */
+/* http_fakes: scheduler and inference without any training, for the tests of the HTTP layer. The
+ * fake scheduler applies the real table of transitions; a submitted run named "live" runs at once
+ * and shows progress that grows with time. Fake inference answers a few bytes; a body that begins
+ * with "SLOW" takes half a second, one that begins with "BAD" is refused. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +44,10 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 		tp_status st = store_dataset_find(s->store, name[i], &d, NULL);
 		if (st == TP_NOTFOUND && *ret_errors < max) {
 			config_error *e = &errors[(*ret_errors)++];
-			(void)snprintf(e->pointer, sizeof e->pointer, i == 0 ? "/source" : "/target");
-			(void)snprintf(e->detail, sizeof e->detail, "there is no data set '%.100s'", name[i]);
+			(void)snprintf(e->pointer, sizeof e->pointer,
+			               i == 0 ? "/source" : "/target");
+			(void)snprintf(e->detail, sizeof e->detail, "there is no data set '%.100s'",
+			               name[i]);
 			continue;
 		}
 		if (st != TP_OK)
@@ -55,7 +57,10 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 	}
 	if (*ret_errors > 0)
 		return tp_fail(err, TP_INVALID, 0, "%s: %s", errors[0].pointer, errors[0].detail);
-	*ret = (run_plan){.source = id[0], .target = id[1], .memory_bytes = 1 << 20, .disk_bytes = 1 << 21,
+	*ret = (run_plan){.source = id[0],
+	                  .target = id[1],
+	                  .memory_bytes = 1 << 20,
+	                  .disk_bytes = 1 << 21,
 	                  .steps_total = 42};
 	return TP_OK;
 }
@@ -69,9 +74,15 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 		return st;
 	json_t *config = run_config_json(c);
 	char *text = json_dumps(config, 0);
-	run_row r = {.name = (char *)(uintptr_t)c->name, .config = text, .source = p.source, .target = p.target,
-	             .state = RUN_QUEUED, .error = (char *)(uintptr_t)"", .miou_source = -1,
-	             .miou_current = -1, .miou_best = -1};
+	run_row r = {.name = (char *)(uintptr_t)c->name,
+	             .config = text,
+	             .source = p.source,
+	             .target = p.target,
+	             .state = RUN_QUEUED,
+	             .error = (char *)(uintptr_t) "",
+	             .miou_source = -1,
+	             .miou_current = -1,
+	             .miou_best = -1};
 	st = store_run_add(s->store, &r, ret_id, err);
 	if (st == TP_OK && strcmp(c->name, "live") == 0)
 		st = store_run_set_state(s->store, *ret_id, RUN_RUNNING, "test", NULL, err);
@@ -82,7 +93,8 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 
 tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err)
 {
-	static const run_event event[] = {[ACTION_PAUSE] = EVENT_PAUSE, [ACTION_RESUME] = EVENT_RESUME,
+	static const run_event event[] = {[ACTION_PAUSE] = EVENT_PAUSE,
+	                                  [ACTION_RESUME] = EVENT_RESUME,
 	                                  [ACTION_CANCEL] = EVENT_CANCEL};
 	run_row r;
 	tp_status st = store_run_get(s->store, run, &r, err);
@@ -108,10 +120,17 @@ tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret
 	(void)err;
 	bool live = row->state == RUN_RUNNING;
 	int64_t step = live ? (int64_t)(now_seconds() * 10.0) % 100 : 0;
-	*ret = (run_progress){.live = live, .phase = "source_training", .round = -1, .rounds_total = 2,
-	                      .step = step, .steps_total = 100, .progress = (double)step / 200.0,
-	                      .eta_seconds = live ? 12.5 : -1.0, .loss = live ? 0.75 : NAN,
-	                      .seconds_per_step = live ? 0.1 : -1.0, .heartbeat_age_seconds = live ? 0.05 : -1.0};
+	*ret = (run_progress){.live = live,
+	                      .phase = "source_training",
+	                      .round = -1,
+	                      .rounds_total = 2,
+	                      .step = step,
+	                      .steps_total = 100,
+	                      .progress = (double)step / 200.0,
+	                      .eta_seconds = live ? 12.5 : -1.0,
+	                      .loss = live ? 0.75 : NAN,
+	                      .seconds_per_step = live ? 0.1 : -1.0,
+	                      .heartbeat_age_seconds = live ? 0.05 : -1.0};
 	return TP_OK;
 }
 
@@ -134,7 +153,8 @@ static tp_status answer(const void *image, size_t size, infer_format format, voi
 }
 
 tp_status infer_checkpoint(store *s, int state_dirfd, int64_t checkpoint, const void *image,
-                           size_t size, infer_format format, void **ret, size_t *ret_size, tp_err *err)
+                           size_t size, infer_format format, void **ret, size_t *ret_size,
+                           tp_err *err)
 {
 	(void)state_dirfd;
 	checkpoint_row c;

@@ -2,9 +2,9 @@
  * training (http_fakes.c), for tests of the HTTP layer and of its clients.
  *
  * usage: http_fixture STATE_DIR WEB_DIR MIGRATIONS_DIR [PORT]
- * Prints the URL and serves until SIGTERM. A fresh STATE_DIR is filled with two data sets of 60 tiny
- * pictures below STATE_DIR/data, one completed run (id 1) with two rounds, curves, evaluations, layers of
- * image 0..9 and a checkpoint. WEB_DIR "": no static files. */
+ * Prints the URL and serves until SIGTERM. A fresh STATE_DIR is filled with two data sets of 60
+ * tiny pictures below STATE_DIR/data, one completed run (id 1) with two rounds, curves,
+ * evaluations, layers of image 0..9 and a checkpoint. WEB_DIR "": no static files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -84,8 +84,8 @@ static int64_t add_dataset(fixture *f, const char *name, bool labelled)
 		free(png.data);
 		if (!labelled)
 			continue;
-		check(png_encode_palette(index, W, H, (const uint8_t(*)[3])palette, &png, &err), &err,
-		      "label");
+		check(png_encode_palette(index, W, H, (const uint8_t(*)[3])palette, &png, &err),
+		      &err, "label");
 		(void)snprintf(path, sizeof path, "data/%s/labels/scene_%03d.png", name, i);
 		write_file(f, path, png.data, png.size);
 		free(png.data);
@@ -102,20 +102,38 @@ static int64_t add_dataset(fixture *f, const char *name, bool labelled)
 static void add_round(fixture *f, int64_t run, int64_t round)
 {
 	tp_err err = {0};
-	char thresholds[] = "[0.9,0.8,null,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8]",
+	char thresholds[] =
+		"[0.9,0.8,null,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8,0.7,0.6,0.9,0.8]",
 	     stats[] = "[]", phase1[] = "phase1_training", phase2[] = "phase2_training",
 	     confidence[] = "[0.5,null]", empty[] = "";
-	round_row r = {.run = run, .stage = 2 + 3 * round, .round = round, .phase = round == 0 ? phase1 : phase2,
-	               .portion = 0.2 + 0.05 * (double)round, .thresholds = thresholds, .confident = 0.3,
-	               .voted = 0.2, .soft = 0.1, .ignored = 0.4, .easy = 18, .hard = IMAGES - 18,
-	               .pseudo_accuracy = 0.81, .class_stats = stats};
+	round_row r = {.run = run,
+	               .stage = 2 + 3 * round,
+	               .round = round,
+	               .phase = round == 0 ? phase1 : phase2,
+	               .portion = 0.2 + 0.05 * (double)round,
+	               .thresholds = thresholds,
+	               .confident = 0.3,
+	               .voted = 0.2,
+	               .soft = 0.1,
+	               .ignored = 0.4,
+	               .easy = 18,
+	               .hard = IMAGES - 18,
+	               .pseudo_accuracy = 0.81,
+	               .class_stats = stats};
 	image_row score[IMAGES];
 	for (int i = 0; i < IMAGES; i++) {
 		int rank = (i * 7 + (int)round) % IMAGES;
-		score[i] = (image_row){.round = round, .index = i, .name = empty,
+		score[i] = (image_row){.round = round,
+		                       .index = i,
+		                       .name = empty,
 		                       .confidence = 0.9 - 0.01 * (rank / 2), /* ties in pairs */
-		                       .entropy = 0.1, .easy = rank < 18, .rank = rank, .confident = 0.3,
-		                       .voted = 0.2, .soft = 0.1, .ignored = 0.4,
+		                       .entropy = 0.1,
+		                       .easy = rank < 18,
+		                       .rank = rank,
+		                       .confident = 0.3,
+		                       .voted = 0.2,
+		                       .soft = 0.1,
+		                       .ignored = 0.4,
 		                       .class_confidence = confidence};
 	}
 	check(store_round_add(f->store, &r, score, IMAGES, &err), &err, "round");
@@ -127,7 +145,8 @@ static void add_round(fixture *f, int64_t run, int64_t round)
 		for (int l = LAYER_PREDICTION; l < LAYER_COUNT; l++) {
 			png_bytes png;
 			index[0] = (uint8_t)i;
-			check(png_encode_palette(index, W, H, (const uint8_t(*)[3])palette, &png, &err),
+			check(png_encode_palette(index, W, H, (const uint8_t(*)[3])palette, &png,
+			                         &err),
 			      &err, "layer");
 			run_layer_file(run, round, i, (layer)l, name);
 			write_file(f, name, png.data, png.size);
@@ -140,11 +159,17 @@ static void add_evaluation(fixture *f, int64_t run, int64_t round, double miou)
 	char iou[600] = "[", confusion[] = "[[5,1],[2,7]]", source[] = "source_training",
 	     adapted[] = "phase1_training";
 	for (int k = 0; k < CLASSES; k++)
-		(void)snprintf(iou + strlen(iou), 32, "%s%s", k > 0 ? "," : "", k == 3 ? "null" : "0.5");
+		(void)snprintf(iou + strlen(iou), 32, "%s%s", k > 0 ? "," : "",
+		               k == 3 ? "null" : "0.5");
 	(void)strcat(iou, "]");
 	tp_err err = {0};
-	evaluation_row e = {.run = run, .stage = 1 + 3 * (round + 1), .round = round, .step = 100 * (round + 2),
-	                    .phase = round < 0 ? source : adapted, .miou = miou, .iou = iou,
+	evaluation_row e = {.run = run,
+	                    .stage = 1 + 3 * (round + 1),
+	                    .round = round,
+	                    .step = 100 * (round + 2),
+	                    .phase = round < 0 ? source : adapted,
+	                    .miou = miou,
+	                    .iou = iou,
 	                    .confusion = confusion};
 	check(store_evaluation_add(f->store, &e, &err), &err, "evaluation");
 }
@@ -160,8 +185,14 @@ static void add_checkpoint(fixture *f, int64_t run)
 		data[i] = (char)i;
 	write_file(f, file, data, sizeof data);
 	sha256_hex(data, sizeof data, sha);
-	checkpoint_row c = {.run = run, .round = -1, .stage = 0, .step = 100, .phase = source, .file = file,
-	                    .sha256 = sha, .bytes = sizeof data};
+	checkpoint_row c = {.run = run,
+	                    .round = -1,
+	                    .stage = 0,
+	                    .step = 100,
+	                    .phase = source,
+	                    .file = file,
+	                    .sha256 = sha,
+	                    .bytes = sizeof data};
 	int64_t id;
 	check(store_checkpoint_add(f->store, &c, &id, &err), &err, "checkpoint");
 }
@@ -170,18 +201,31 @@ static void seed(fixture *f)
 {
 	tp_err err = {0};
 	int64_t source = add_dataset(f, "synth", true), target = add_dataset(f, "real", true), run;
-	char name[] = "finished", config[] = "{\"name\":\"finished\",\"preset\":\"tpld\",\"seed\":1,"
-	                                     "\"source\":\"synth\",\"target\":\"real\",\"eval\":null}",
+	char name[] = "finished",
+	     config[] = "{\"name\":\"finished\",\"preset\":\"tpld\",\"seed\":1,"
+			"\"source\":\"synth\",\"target\":\"real\",\"eval\":null}",
 	     empty[] = "";
-	run_row r = {.name = name, .config = config, .source = source, .target = target, .eval = target,
-	             .state = RUN_QUEUED, .error = empty, .miou_source = -1, .miou_current = -1,
+	run_row r = {.name = name,
+	             .config = config,
+	             .source = source,
+	             .target = target,
+	             .eval = target,
+	             .state = RUN_QUEUED,
+	             .error = empty,
+	             .miou_source = -1,
+	             .miou_current = -1,
 	             .miou_best = -1};
 	check(store_run_add(f->store, &r, &run, &err), &err, "run");
 	metric_row metric[200];
 	for (int i = 0; i < 200; i++)
-		metric[i] = (metric_row){.key = i % 2 ? "loss" : "lr", .step = i / 2,
+		metric[i] = (metric_row){.key = i % 2 ? "loss" : "lr",
+		                         .step = i / 2,
 		                         .value = i % 2 ? 2.0 / (1 + i) : 0.001};
-	store_progress p = {.run = run, .stage = 1, .step = 100, .seconds = 12.5, .metric = metric,
+	store_progress p = {.run = run,
+	                    .stage = 1,
+	                    .step = 100,
+	                    .seconds = 12.5,
+	                    .metric = metric,
 	                    .metrics = 200};
 	char **stale = NULL;
 	size_t n = 0;
@@ -195,7 +239,8 @@ static void seed(fixture *f)
 	}
 	static const run_state path[] = {RUN_STARTING, RUN_RUNNING, RUN_COMPLETING, RUN_COMPLETED};
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++)
-		check(store_run_set_state(f->store, run, path[i], "seed", NULL, &err), &err, "state");
+		check(store_run_set_state(f->store, run, path[i], "seed", NULL, &err), &err,
+		      "state");
 }
 
 static void on_term(uv_signal_t *h, int number)
@@ -221,13 +266,15 @@ int main(int argc, char **argv)
 	static fixture f;
 	tp_err err = {0};
 	if (argc < 4) {
-		(void)fprintf(stderr, "usage: http_fixture STATE_DIR WEB_DIR MIGRATIONS_DIR [PORT]\n");
+		(void)fprintf(stderr,
+		              "usage: http_fixture STATE_DIR WEB_DIR MIGRATIONS_DIR [PORT]\n");
 		return EXIT_FAILURE;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)snprintf(f.config.host, sizeof f.config.host, "127.0.0.1");
 	f.config.port = (uint16_t)(argc > 4 ? atoi(argv[4]) : 0);
-	(void)snprintf(f.config.allowed_host[0], sizeof f.config.allowed_host[0], "tpld.example.org");
+	(void)snprintf(f.config.allowed_host[0], sizeof f.config.allowed_host[0],
+	               "tpld.example.org");
 	f.config.allowed_hosts = 1;
 	f.config.max_connections = 64;
 	(void)snprintf(f.config.state_dir, sizeof f.config.state_dir, "%s", argv[1]);
@@ -240,8 +287,12 @@ int main(int argc, char **argv)
 		seed(&f);
 	scheduler *fake = fake_scheduler(f.store);
 	(void)uv_loop_init(&f.loop);
-	const http_deps deps = {.store = f.store, .scheduler = fake, .config = &f.config,
-	                        .state_dirfd = f.dirfd, .version = "0.0-fixture", .log = on_line};
+	const http_deps deps = {.store = f.store,
+	                        .scheduler = fake,
+	                        .config = &f.config,
+	                        .state_dirfd = f.dirfd,
+	                        .version = "0.0-fixture",
+	                        .log = on_line};
 	check(http_server_create(&f.loop, &deps, &f.http, &err), &err, "server");
 	(void)uv_signal_init(&f.loop, &f.term);
 	(void)uv_signal_start(&f.term, on_term, SIGTERM);

@@ -1,4 +1,5 @@
-/* The HTTP layer's parts that need no socket: JSON values, the shape notation, the token, static files. */
+/* The HTTP layer's parts that need no socket: JSON values, the shape notation, the token, static
+ * files. */
 #include "harness.h"
 
 #include <sys/stat.h>
@@ -43,15 +44,17 @@ static void shape_notation(void **state)
 {
 	(void)state;
 	assert_text(schema_json("int"), "{\"type\":\"integer\"}");
-	assert_text(schema_json("[num?]"),
-	            "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"number\"},{\"type\":\"null\"}]}}");
+	assert_text(schema_json("[num?]"), "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":"
+	                                   "\"number\"},{\"type\":\"null\"}]}}");
 	assert_text(schema_json("a|-b"), "{\"type\":\"string\",\"enum\":[\"a\",\"-b\"]}");
 	assert_text(schema_json("Run"), "{\"$ref\":\"#/components/schemas/Run\"}");
-	assert_text(schema_json("{a:int b?:str}"),
-	            "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":"
-	            "\"string\"}},\"required\":[\"a\"]}");
+	assert_text(
+		schema_json("{a:int b?:str}"),
+		"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":"
+		"\"string\"}},\"required\":[\"a\"]}");
 	/* Mistakes. */
-	static const char *const bad[] = {"", "{a}", "{a:}", "[int", "int]", "{a:int", "integr", "a||b", "{:int}"};
+	static const char *const bad[] = {"",       "{a}",    "{a:}", "[int",  "int]",
+	                                  "{a:int", "integr", "a||b", "{:int}"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_text(schema_json(bad[i]), "{}");
 }
@@ -159,8 +162,8 @@ static void web_folder(void **state)
 	assert_int_equal(strlen(file->etag), 64);
 	assert_non_null(file = static_files_find(f, "/js/app.js"));
 	assert_string_equal(file->type, "text/javascript; charset=utf-8");
-	static const char *const absent[] = {"/notes.md", "/.hidden.js", "/link.txt", "/js", "/js/", "js/app.js",
-	                                     "/js/../index.html", ""};
+	static const char *const absent[] = {"/notes.md", "/.hidden.js", "/link.txt",         "/js",
+	                                     "/js/",      "js/app.js",   "/js/../index.html", ""};
 	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
 		assert_null(static_files_find(f, absent[i]));
 	static_files_free(f);
