@@ -20,14 +20,17 @@ struct sampling {
 	cycle a, b, hard;
 };
 
-static uint64_t stage_seed(const recipe *r, size_t stage_index, uint64_t what)
+/* A training stage is told by its round, so that evaluating in between changes nothing. */
+static uint64_t stage_number(const stage *s) { return (uint64_t)(s->round - ROUND_SOURCE); }
+
+static uint64_t stage_seed(const recipe *r, const stage *s, uint64_t what)
 {
-	return rng_u64(r->seed, RNG_ORDER, ((uint64_t)stage_index << 8) + what);
+	return rng_u64(r->seed, RNG_ORDER, (stage_number(s) << 8) + what);
 }
 
-uint64_t sampling_augment_seed(const recipe *r, size_t stage_index)
+uint64_t sampling_augment_seed(const recipe *r, const stage *s)
 {
-	return rng_u64(r->seed, RNG_AUGMENT, (uint64_t)stage_index);
+	return rng_u64(r->seed, RNG_AUGMENT, stage_number(s));
 }
 
 static tp_status cycle_init(cycle *c, size_t count, bool mixed, uint64_t seed, tp_err *err)
@@ -61,30 +64,29 @@ static void cycle_at(cycle *c, uint64_t i, sample_domain *ret_domain, uint32_t *
 }
 
 /* Writes the round's source subset to index[], returns its size. */
-static size_t source_subset(const recipe *r, int round, size_t stage_index, size_t sources,
-                            uint32_t *index)
+static size_t source_subset(const recipe *r, const stage *s, size_t sources, uint32_t *index)
 {
 	double portion = fmin(r->self.source_portion_max,
-	                      r->self.source_portion_initial + r->self.source_portion_step * round);
+	                      r->self.source_portion_initial + r->self.source_portion_step * s->round);
 	size_t n = (size_t)floor((double)sources * portion + 1e-9);
 	n = n < 1 ? 1 : n > sources ? sources : n;
-	rng_permutation(stage_seed(r, stage_index, 1), RNG_SUBSET, 0, (uint32_t)sources, index);
+	rng_permutation(stage_seed(r, s, 1), RNG_SUBSET, 0, (uint32_t)sources, index);
 	return n;
 }
 
-static tp_status init_source(sampling *s, const recipe *r, size_t stage_index, size_t sources,
+static tp_status init_source(sampling *s, const recipe *r, const stage *sg, size_t sources,
                              tp_err *err)
 {
-	tp_status st = cycle_init(&s->a, sources, false, stage_seed(r, stage_index, 0), err);
+	tp_status st = cycle_init(&s->a, sources, false, stage_seed(r, sg, 0), err);
 	for (uint32_t i = 0; st == TP_OK && i < sources; i++)
 		s->a.index[i] = i;
 	return st;
 }
 
-static tp_status init_phase1(sampling *s, const recipe *r, size_t stage_index,
+static tp_status init_phase1(sampling *s, const recipe *r, const stage *sg,
                              const uint32_t *subset, size_t chosen, size_t targets, tp_err *err)
 {
-	tp_status st = cycle_init(&s->a, chosen + targets, true, stage_seed(r, stage_index, 0), err);
+	tp_status st = cycle_init(&s->a, chosen + targets, true, stage_seed(r, sg, 0), err);
 	if (st != TP_OK)
 		return st;
 	for (size_t i = 0; i < chosen + targets; i++) {
@@ -94,7 +96,7 @@ static tp_status init_phase1(sampling *s, const recipe *r, size_t stage_index,
 	return TP_OK;
 }
 
-static tp_status init_phase2(sampling *s, const recipe *r, size_t stage_index, const uint32_t *subset,
+static tp_status init_phase2(sampling *s, const recipe *r, const stage *sg, const uint32_t *subset,
                              size_t chosen, size_t targets, const bool *easy, tp_err *err)
 {
 	size_t easies = 0;
@@ -102,11 +104,11 @@ static tp_status init_phase2(sampling *s, const recipe *r, size_t stage_index, c
 		easies += easy[i];
 	if (easies == 0)
 		return tp_fail(err, TP_INVALID, 0, "phase 2 needs at least one easy image");
-	tp_status st = cycle_init(&s->a, easies, false, stage_seed(r, stage_index, 0), err);
+	tp_status st = cycle_init(&s->a, easies, false, stage_seed(r, sg, 0), err);
 	if (st == TP_OK)
-		st = cycle_init(&s->b, chosen, false, stage_seed(r, stage_index, 2), err);
+		st = cycle_init(&s->b, chosen, false, stage_seed(r, sg, 2), err);
 	if (st == TP_OK)
-		st = cycle_init(&s->hard, targets - easies, false, stage_seed(r, stage_index, 3), err);
+		st = cycle_init(&s->hard, targets - easies, false, stage_seed(r, sg, 3), err);
 	if (st != TP_OK)
 		return st;
 	s->a.only = s->hard.only = DOMAIN_TARGET;
@@ -126,8 +128,8 @@ static tp_status init_phase2(sampling *s, const recipe *r, size_t stage_index, c
 	return TP_OK;
 }
 
-tp_status sampling_create(const recipe *r, const stage *sg, size_t stage_index, size_t sources,
-                          size_t targets, const bool *easy, sampling **ret, tp_err *err)
+tp_status sampling_create(const recipe *r, const stage *sg, size_t sources, size_t targets,
+                          const bool *easy, sampling **ret, tp_err *err)
 {
 	sampling *s = calloc(1, sizeof *s);
 	uint32_t *subset = calloc(sources + 1, sizeof *subset);
@@ -140,13 +142,13 @@ tp_status sampling_create(const recipe *r, const stage *sg, size_t stage_index, 
 		if (sources == 0)
 			st = tp_fail(err, TP_INVALID, 0, "the source data set has no labelled images");
 		else
-			n = source_subset(r, sg->round, stage_index, sources, subset);
+			n = source_subset(r, sg, sources, subset);
 		if (st == TP_OK && sg->phase == PHASE_SOURCE_TRAINING)
-			st = init_source(s, r, stage_index, sources, err);
+			st = init_source(s, r, sg, sources, err);
 		else if (st == TP_OK && sg->phase == PHASE_PHASE1_TRAINING)
-			st = init_phase1(s, r, stage_index, subset, n, targets, err);
+			st = init_phase1(s, r, sg, subset, n, targets, err);
 		else if (st == TP_OK)
-			st = init_phase2(s, r, stage_index, subset, n, targets, easy, err);
+			st = init_phase2(s, r, sg, subset, n, targets, easy, err);
 	}
 	free(subset);
 	if (st != TP_OK) {

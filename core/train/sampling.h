@@ -1,4 +1,5 @@
-/* sampling: which image each slot of each step shows; a pure function of (recipe, stage, lists).
+/* sampling: which image each slot of each step shows; a pure function of (recipe, stage, lists);
+ * of a stage its phase and round count, not how many evaluations lie before it.
  *
  *   source training  source images, a new permutation each epoch
  *   phase 1          the round's source subset and all target images, concatenated and permuted
@@ -18,8 +19,8 @@ typedef enum sample_domain { DOMAIN_SOURCE, DOMAIN_TARGET } sample_domain;
 typedef struct sampling sampling;
 
 /* easy[targets] is needed for phase 2 only. Copies what it needs. */
-tp_status sampling_create(const recipe *r, const stage *s, size_t stage_index, size_t sources,
-                          size_t targets, const bool *easy, sampling **ret, tp_err *err) TP_MUST_CHECK;
+tp_status sampling_create(const recipe *r, const stage *s, size_t sources, size_t targets,
+                          const bool *easy, sampling **ret, tp_err *err) TP_MUST_CHECK;
 void sampling_free(sampling *s);
 /* Slots per step: the batch, and one more for the hard image of an adversarial phase 2. */
 size_t sampling_slots(const sampling *s);
@@ -28,6 +29,6 @@ bool sampling_adversarial(const sampling *s);
 void sampling_at(sampling *s, uint64_t step, size_t slot, sample_domain *ret_domain,
                  uint32_t *ret_index);
 /* The seed of a stage's augmentation. */
-uint64_t sampling_augment_seed(const recipe *r, size_t stage_index);
+uint64_t sampling_augment_seed(const recipe *r, const stage *s);
 
 #endif

@@ -114,7 +114,7 @@ static tp_status plan_open(job *j, plan_ctx *c, tp_err *err)
 		c->target.mine_id = c->round.mine;
 		c->target.mine_ids = c->round.mines;
 	}
-	return sampling_create(r, s, j->at, j->setup.source.count, j->setup.target.count, c->round.easy,
+	return sampling_create(r, s, j->setup.source.count, j->setup.target.count, c->round.easy,
 	                       &c->sampling, err);
 }
 
@@ -250,7 +250,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	                  .crop_h = r->data.crop_h,
 	                  .crop_w = r->data.crop_w,
 	                  .norm = j->setup.norm,
-	                  .seed = sampling_augment_seed(r, j->at),
+	                  .seed = sampling_augment_seed(r, s),
 	                  .first_step = j->state.step,
 	                  .last_step = total,
 	                  .ahead = AHEAD,
