@@ -118,7 +118,7 @@ class Daemon:
         self.configure()
         try:
             os.unlink(os.path.join(self.state, "endpoint"))  # of a daemon that was killed
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         env = dict(os.environ, OPENBLAS_NUM_THREADS="1")
         self.log_file = open(self.state + ".log", "ab")
@@ -145,7 +145,7 @@ class Daemon:
                     self.token = f.read().strip()
                 self.port = int(url.rsplit(":", 1)[1])
                 return self
-            except (FileNotFoundError, ValueError, IndexError):
+            except (FileNotFoundError, NotADirectoryError, ValueError, IndexError):
                 time.sleep(0.005)
         raise Refused(None, "not ready after %d s" % START_SECONDS)
 
