@@ -43,6 +43,13 @@ await test("a token in the URL fragment signs in and leaves the address bar", as
 	await other.context().close();
 });
 
+await test("a new tab takes the token over from a signed-in one, also on a deep link", async () => {
+	const other = await page.context().newPage();
+	await other.goto(`${mock.url}/#/datasets/2`);
+	await other.getByRole("heading", { name: "camvid-dusk" }).waitFor();
+	await other.close();
+});
+
 await test("palette PNGs give their indices back, through every row filter", async () => {
 	const { encode_png } = await import("./mock/png.mjs");
 	const width = 37, height = 23;
@@ -294,6 +301,14 @@ await test("weights are uploaded from the form", async () => {
 	equal(await page.getByLabel("Name", { exact: true }).inputValue(), "net", "the name from the file");
 	await page.getByRole("button", { name: "Upload" }).click();
 	await page.getByRole("cell", { name: "net", exact: true }).waitFor();
+});
+
+await test("a run's configuration can be taken into the form again", async () => {
+	await open("#/runs/3/config");
+	await page.getByRole("link", { name: "New run from this one" }).click();
+	await page.getByText("The daemon would accept this run").waitFor();
+	equal(await page.getByLabel("Name", { exact: true }).inputValue(), "carla-to-dusk mrkld again", "name");
+	equal(await page.locator(".preset input:checked").inputValue(), "crst-mrkld", "preset");
 });
 
 await test("a finished run can be deleted after a question", async () => {

@@ -54,7 +54,7 @@ export function curves(run_id, ctx) {
 	function draw() {
 		const shown = series.filter((s) => s.points.length);
 		if (!shown.length) {
-			replace(body, h("p", { class: "muted" }, "Curves appear with the first training steps."));
+			replace(body, h("p", { class: "muted" }, "Curves appear when the first steps have been saved."));
 			return;
 		}
 		const key = JSON.stringify([shown.map((s) => s.key), log, smoothing > 0]);

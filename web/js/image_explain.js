@@ -23,7 +23,7 @@ export function class_rows(entry, round, classes) {
 export function why_box(entry, round, classes, total) {
 	const rows = class_rows(entry, round, classes).filter((r) => r.share !== null).sort((a, b) => a.share - b.share);
 	const easy = entry.split === "easy";
-	const name_list = (list) => list.map((r) => `${r.name} ${percent(r.share, 0)} %`).join(", ");
+	const name_list = (list) => list.map((r) => `${r.name} ${percent(r.share, 0)}\u00a0%`).join(", ");
 	const place = is_number(entry.rank) ? `It is number ${number(entry.rank + 1)}${total ? ` of ${number(total)}` : ""} by confidence; ` : "";
 	const share = round ? `the first ${number(round.easy)} count as easy.` : "";
 	return h("section", { class: "card why" },
@@ -67,9 +67,9 @@ export function legend_table({ layer, entry, round, classes, state, on_toggle })
 export function origin_table(layer) {
 	const counts = { confident: 0, voted: 0, soft: 0, ignored: 0 };
 	count_index(layer).forEach((n, i) => { counts[origin_name(i)] += n; });
-	return h("table", null, h("tbody", null, ORIGINS.map((o) => h("tr", null,
+	return h("table", { class: "origin-table" }, h("tbody", null, ORIGINS.map((o) => h("tr", null,
 		h("td", null, h("span", { class: "inline" }, h("i", { class: `swatch origin-${o}` }), o)),
-		h("td", { class: "muted" }, ORIGIN_TEXT[o]), h("td", { class: "num" }, `${percent(counts[o] / layer.index.length)} %`)))));
+		h("td", { class: "muted" }, ORIGIN_TEXT[o]), h("td", { class: "num nowrap" }, `${percent(counts[o] / layer.index.length)} %`)))));
 }
 
 /* bounds: round -> confidence of the least confident easy image, where known. */

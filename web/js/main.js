@@ -1,10 +1,11 @@
 /* main: sign in, the frame around the pages, routes. */
 
-import { set_token, set_unauthorized, token } from "./api.js";
+import { set_token, set_unauthorized } from "./api.js";
 import { forget } from "./catalog.js";
 import { h, replace, svg } from "./dom.js";
 import { connect, disconnect, watch_status } from "./events.js";
 import * as router from "./router.js";
+import { find_token } from "./session.js";
 import { problem_box } from "./widgets.js";
 
 import { login_page } from "./pages/login.js";
@@ -115,7 +116,7 @@ window.addEventListener("hashchange", () => {
 		location.reload();
 	}
 });
-if (token())
+if (await find_token())
 	sign_in();
 else
 	sign_out();

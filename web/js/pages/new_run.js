@@ -85,7 +85,7 @@ function quoted(text) {
 function commands(config) {
 	const json = JSON.stringify(config);
 	return [code_block(`curl -X POST ${location.origin}/api/v1/runs \\\n  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n  -d ${quoted(json)}`),
-		code_block(`printf %s ${quoted(json)} >run.json\ntpldctl run create run.json`)];
+		code_block(`printf %s ${quoted(json)} | tpldctl run create -`)];
 }
 
 function preset_picker(list, chosen, on_choose) {
@@ -210,13 +210,19 @@ export async function new_run_page(ctx) {
 				replace(verdict, problem_box(e));
 		}
 	}
-	const preset = ctx.query.preset || "tpld";
+	const template = ctx.query.from ? await get(`/runs/${ctx.query.from}`, null, ctx.signal) : null;
+	const preset = template ? template.config.preset : ctx.query.preset || "tpld";
 	const form = h("form", { class: "new-run", onsubmit: submit, novalidate: true },
 		h("section", { class: "card" }, preset_picker(all_presets, preset, choose), basics, groups,
 			h("details", null, h("summary", null, "Everything as JSON"), json, json_error)),
 		h("aside", null, h("section", { class: "card sticky" }, h("h2", null, "Check"), verdict,
 			h("div", { class: "buttons end" }, start),
 			h("details", null, h("summary", null, "Same with curl or tpldctl"), shell))));
-	choose(preset);
+	if (template) {
+		config = { ...structuredClone(template.config), name: `${template.config.name} again` };
+		changed();
+	} else {
+		choose(preset);
+	}
 	return h("div", null, head, form);
 }
