@@ -292,7 +292,7 @@ static void on_look(uv_timer_t *t)
 static void look_in(event_hub *h, uint64_t ms)
 {
 	uv_timer_t *t = &h->server->look;
-	if (!uv_is_active((uv_handle_t *)t))
+	if (!uv_is_active((uv_handle_t *)t) || uv_timer_get_due_in(t) > ms)
 		(void)uv_timer_start(t, on_look, ms, 0);
 }
 
