@@ -1,5 +1,5 @@
 /* png: writes small PNGs for tests: 8-bit palette, grey or RGB. */
-import { crc32 as zlib_crc32, deflateSync } from "node:zlib";
+import { deflateSync } from "node:zlib";
 
 const TABLE = Array.from({ length: 256 }, (_, n) => {
 	let c = n;
@@ -8,12 +8,10 @@ const TABLE = Array.from({ length: 256 }, (_, n) => {
 	return c >>> 0;
 });
 function crc32(bytes) {
-	if (zlib_crc32)
-		return zlib_crc32(bytes);
-	let c = 0xffffffff; /* Node.js before 20.15 has none */
+	let c = 0xffffffff;
 	for (const b of bytes)
 		c = TABLE[(c ^ b) & 255] ^ (c >>> 8);
-	return (c ^ 0xffffffff) >>> 0;
+	return ~c >>> 0;
 }
 
 function chunk(type, data) {
