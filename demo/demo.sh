@@ -46,7 +46,7 @@ ctl dataset add --name camera-test --layout folder --root "$dir/camera-test" --c
 number() { tr ',{}[]' '\n\n\n\n\n' | sed -n "s/^ *\"$1\": *\([0-9.eE+-]*\).*/\1/p" | tail -1; }
 
 sed "s/\"seed\": *[0-9]*/\"seed\": $seed/" "$here/demo.json" >"$dir/run.json"
-run=$(ctl -o json run create "$dir/run.json" | tr ',' '\n' | sed -n 's/^{"id": *\([0-9]*\)$/\1/p')
+run=$(ctl run create "$dir/run.json" 2>/dev/null)
 watched=0
 ctl run watch "$run" || watched=$?
 

@@ -18,12 +18,12 @@ static const uint8_t base_color[2][CLASSES][3] = {
 		{32, 112, 128}, {72, 140, 160}, {96, 40, 200}, {128, 32, 52},
 	},
 	[LOOK_CAMERA] = {
-		{104, 98, 90}, {150, 138, 136}, {140, 118, 104}, {134, 128, 132}, {150, 130, 104},
-		{112, 108, 106}, {190, 136, 66}, {192, 182, 84}, {74, 108, 56}, {134, 156, 92},
-		{186, 198, 214}, {166, 76, 82}, {184, 64, 58}, {62, 76, 140}, {64, 58, 84},
-		{58, 102, 112}, {92, 128, 138}, {98, 64, 148}, {116, 56, 64},
+		{100, 97, 92}, {162, 144, 148}, {152, 118, 98}, {132, 130, 144}, {168, 140, 102},
+		{118, 114, 114}, {212, 142, 50}, {208, 198, 64}, {66, 120, 54}, {134, 174, 92},
+		{150, 186, 226}, {186, 68, 82}, {208, 52, 48}, {50, 68, 158}, {58, 50, 90},
+		{46, 106, 120}, {84, 134, 148}, {98, 54, 172}, {122, 46, 58},
 	},
-};
+};;
 
 /* Draws of one scene, numbered in the order of asking. */
 typedef struct dice {
@@ -51,12 +51,12 @@ static material surface(street *s, int label, float spread)
 {
 	const uint8_t *b = base_color[s->spec->look][label];
 	float k = 1 + roll(&s->d, -spread, spread), camera = s->spec->look == LOOK_CAMERA ? 1.0f : 0.0f;
-	float hue = 0.04f + 0.05f * camera;
+	float hue = 0.05f + 0.03f * camera;
 	material m = {.label = (uint8_t)label,
 	              .color = {(float)b[0] / 255 * k * (1 + roll(&s->d, -hue, hue)),
 	                        (float)b[1] / 255 * k * (1 + roll(&s->d, -hue, hue)),
 	                        (float)b[2] / 255 * k * (1 + roll(&s->d, -hue, hue))},
-	              .grain = 0.05f + 0.13f * camera,
+	              .grain = 0.07f + 0.03f * camera,
 	              .grain_size = 5.0f};
 	if (label == VEGETATION || label == TERRAIN) {
 		m.grain += 0.22f;
@@ -72,7 +72,7 @@ static float ground(const street *s, float z)
 }
 
 /* Height in the picture of a metre at ground y. */
-static float metre(const street *s, float y) { return 0.16f * (y - s->horizon) / (1 - s->horizon); }
+static float metre(const street *s, float y) { return 0.24f * (y - s->horizon) / (1 - s->horizon); }
 
 static float edge(const street *s, float bottom, float y)
 {
@@ -111,9 +111,9 @@ static void roadside(street *s, int right)
 		float x0 = edge(s, outer, y0), x1 = edge(s, outer, y1);
 		float kind = roll(&s->d, 0, 1), tall;
 		int label = kind < 0.5f ? BUILDING : kind < 0.72f ? VEGETATION : kind < 0.86f ? WALL : FENCE;
-		tall = label == BUILDING     ? roll(&s->d, 5, 9)
-		       : label == VEGETATION ? roll(&s->d, 2.5f, 5)
-		                             : roll(&s->d, 1.2f, 2.2f);
+		tall = label == BUILDING     ? roll(&s->d, 3.4f, 6)
+		       : label == VEGETATION ? roll(&s->d, 1.7f, 3.4f)
+		                             : roll(&s->d, 0.9f, 1.6f);
 		material m = surface(s, label, label == BUILDING ? 0.3f : 0.15f);
 		if (label == BUILDING) {
 			m.stripes_x = roll(&s->d, 18, 34);
@@ -135,15 +135,15 @@ static void roadside(street *s, int right)
 static void pole(street *s, float z, int right)
 {
 	float y = ground(s, z), m = metre(s, y), x = edge(s, right ? s->right + 0.08f : s->left - 0.08f, y);
-	float wide = 0.14f * m * s->aspect, top = y - roll(&s->d, 3.6f, 5) * m;
+	float wide = 0.22f * m * s->aspect, top = y - roll(&s->d, 2.8f, 3.6f) * m;
 	material post = surface(s, POLE, 0.1f);
 	canvas_box(s->c, &post, x - wide, top, x + wide, y);
 	if (chance(&s->d, 0.5f)) {
 		material lamp = surface(s, LIGHT, 0.1f);
-		canvas_box(s->c, &lamp, x - 3 * wide, top, x + 3 * wide, top + 1.2f * m);
+		canvas_box(s->c, &lamp, x - 2.4f * wide, top, x + 2.4f * wide, top + 1.4f * m);
 	} else {
 		material plate = surface(s, SIGN, 0.1f);
-		canvas_ellipse(s->c, &plate, x, top + 0.5f * m, 0.6f * m * s->aspect, 0.6f * m);
+		canvas_ellipse(s->c, &plate, x, top + 0.6f * m, 0.75f * m * s->aspect, 0.75f * m);
 	}
 }
 
@@ -174,7 +174,7 @@ static void vehicle(street *s, float z, float lane, int label)
 static void human(street *s, float x, float y, float m, int label)
 {
 	material body = surface(s, label, 0.25f);
-	canvas_box(s->c, &body, x - 0.3f * m * s->aspect, y - 1.45f * m, x + 0.3f * m * s->aspect, y);
+	canvas_box(s->c, &body, x - 0.38f * m * s->aspect, y - 1.45f * m, x + 0.38f * m * s->aspect, y);
 	canvas_ellipse(s->c, &body, x, y - 1.62f * m, 0.2f * m * s->aspect, 0.22f * m);
 }
 
@@ -182,7 +182,7 @@ static void walker(street *s, float z, int right)
 {
 	float y = ground(s, z), m = metre(s, y);
 	float bottom = right ? s->right + roll(&s->d, 0.05f, 0.35f) : s->left - roll(&s->d, 0.05f, 0.35f);
-	human(s, edge(s, bottom, y), y, m * roll(&s->d, 0.9f, 1.15f), PERSON);
+	human(s, edge(s, bottom, y), y, m * roll(&s->d, 0.95f, 1.2f), PERSON);
 }
 
 static void two_wheeler(street *s, float z, float lane, int label)
@@ -202,7 +202,7 @@ static void two_wheeler(street *s, float z, float lane, int label)
 static void traffic(street *s)
 {
 	float busy = s->spec->look == LOOK_CAMERA ? 1.25f : 1.0f;
-	for (float z = 0.86f; z > 0.12f; z -= roll(&s->d, 0.05f, 0.11f)) {
+	for (float z = 0.8f; z > 0.08f; z -= roll(&s->d, 0.06f, 0.11f)) {
 		float kind = roll(&s->d, 0, 1) * 1.55f / busy, lane = chance(&s->d, 0.5f)
 		                                                        ? roll(&s->d, 0.12f, 0.32f)
 		                                                        : roll(&s->d, 0.66f, 0.88f);
@@ -265,22 +265,26 @@ static void blur(rgb *p, size_t w, size_t h, float amount, rgb *scratch)
 
 void scene_expose(const scene_spec *s, rgb *p, size_t w, size_t h, rgb *scratch)
 {
-	if (s->look == LOOK_RENDERER)
-		return;
 	dice d = {.seed = rng_u64(s->seed ^ 0x65787073u, RNG_SCENE, s->index)};
+	if (s->look == LOOK_RENDERER) { /* a sun that is not always as bright */
+		float sun = roll(&d, 0.82f, 1.1f);
+		for (size_t i = 0; i < w * h; i++)
+			p[i] = (rgb){p[i].r * sun, p[i].g * sun, p[i].b * sun};
+		return;
+	}
 	float k = s->severity;
-	rgb tint = {1.06f + 0.06f * k, 0.98f, 0.86f - 0.16f * k * roll(&d, 0, 1)};
+	rgb tint = {1.02f + 0.05f * k, 0.99f, 0.97f - 0.12f * k * roll(&d, 0, 1)};
 	rgb haze_color = {0.62f, 0.63f, 0.66f};
-	float haze = 0.06f + 0.3f * k * roll(&d, 0.3f, 1), dark = 1.0f - 0.45f * k * roll(&d, 0.2f, 1);
-	float noise = 0.015f + 0.05f * k;
+	float haze = 0.02f + 0.24f * k * roll(&d, 0.3f, 1), dark = 1.0f - 0.35f * k * roll(&d, 0.2f, 1);
+	float noise = 0.004f + 0.02f * k;
 	for (size_t i = 0; i < w * h; i++) {
 		float y = (float)(i / w) / (float)h, x = (float)(i % w) / (float)w - 0.5f;
-		float far = clamp01(1.2f - 1.6f * y), vignette = 1 - (0.35f + 0.3f * k) * x * x;
+		float far = clamp01(1.2f - 1.6f * y), vignette = 1 - (0.25f + 0.3f * k) * x * x;
 		rgb c = {p[i].r * tint.r, p[i].g * tint.g, p[i].b * tint.b};
 		c = mix(c, haze_color, haze * (0.4f + 0.6f * far));
 		p[i] = (rgb){c.r * dark * vignette, c.g * dark * vignette, c.b * dark * vignette};
 	}
-	for (int n = 0; n < 1 + (int)(2.4f * k); n++)
+	for (int n = 0; n < (int)(0.5f + 2.4f * k); n++)
 		blur(p, w, h, 0.5f, scratch);
 	for (size_t i = 0; i < w * h; i++) {
 		float e = noise * (float)rng_normal(d.seed, RNG_SCENE, 1000 + i);

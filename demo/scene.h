@@ -16,8 +16,8 @@ typedef struct scene_spec {
 
 /* Paints everything, back to front. */
 void scene_paint(const scene_spec *s, canvas *c);
-/* What the camera does to light, in place: tint, haze, contrast, vignette, blur, noise. Nothing for the
- * renderer. scratch: w*h. */
+/* What light and lens do, in place. Renderer: brightness only. Camera: tint, haze, dusk, vignette, blur,
+ * noise, by severity. scratch: w*h. */
 void scene_expose(const scene_spec *s, rgb *picture, size_t w, size_t h, rgb *scratch);
 
 #endif

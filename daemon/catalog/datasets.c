@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "data/png.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 
 enum { THUMB_SIDE = 320 };
 

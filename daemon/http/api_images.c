@@ -9,7 +9,7 @@
 #include "http/json_out.h"
 #include "http/row_json.h"
 #include "run/infer.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 
 static void row_done(void *row)
 {

@@ -11,7 +11,7 @@
 #include "data/logits.h"
 #include "data/png.h"
 #include "run/net_meta.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 #include "train/score.h"
 
 /* A stored network, ready to be loaded. */

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "ckpt/weights.h"
 #include "op/gemm.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 #include "run/sweep.h"
 
 enum { METRIC_ROOM = 4096 };

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "run/job.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 #include "run/sweep.h"
 #include "run/transitions.h"
 

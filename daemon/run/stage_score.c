@@ -16,7 +16,7 @@
 #include "data/prefetch.h"
 #include "run/job.h"
 #include "run/round_state.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 #include "train/score.h"
 
 enum { ORIGIN_COLORS = 4 };

@@ -11,7 +11,7 @@
 #include "data/loader.h"
 #include "run/job.h"
 #include "run/round_state.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 #include "train/calibrate.h"
 #include "train/sampling.h"
 #include "train/step.h"

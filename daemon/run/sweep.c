@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 
 /* Calls `each` for every name in a directory; an absent one has none. */
 static void each_name(int dirfd, const char *dir, void (*each)(void *, const char *), void *arg)

@@ -1,4 +1,4 @@
-#include "run/run_files.h"
+#include "store/run_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  *   runs/ID/checkpoints/NAME.safetensors
  *   runs/ID/rounds/R/INDEX.LAYER.png, INDEX.weight.png, INDEX.logits
  *   weights/SHA256.safetensors         cache/thumbs/DATASET/INDEX.png */
-#ifndef TPLDD_RUN_FILES_H
-#define TPLDD_RUN_FILES_H
+#ifndef TPLDD_STORE_RUN_FILES_H
+#define TPLDD_STORE_RUN_FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>
