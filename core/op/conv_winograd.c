@@ -8,9 +8,9 @@
 #include "op/winograd.h"
 
 enum {
-	SLAB_FLOATS = 1 << 22,  /* of both transformed images, unless that is below */
+	SLAB_FLOATS = 1 << 20,  /* of both transformed images, unless that is below */
 	SLAB_TILES = 160,       /* this many tiles: the products need some rows */
-	PANEL_FLOATS = 9 << 18, /* of the transformed weight gradient */
+	PANEL_FLOATS = 9 << 19, /* of the transformed weight gradient */
 	SKEW = 80,              /* keeps the points' rows out of each other's cache sets */
 	CHUNK_TILES = 4,        /* tiles transformed by one call of the pool */
 	ROWS = 256,             /* channels of weights transformed at a time, on the stack */
