@@ -311,7 +311,7 @@ static tp_status adversarial(stepper *s, const sample *hard, step_result *res, t
 		st = learn_domain(s, EASY, &on_easy, err);
 	}
 	res->adversarial = fooled;
-	res->discriminator = 0.5 * (on_hard + on_easy);
+	res->discriminator = on_hard + on_easy; /* each is halved already */
 	return st;
 }
 
