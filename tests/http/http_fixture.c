@@ -19,7 +19,7 @@
 #include "catalog/datasets.h"
 #include "data/png.h"
 #include "http/server.h"
-#include "run/run_files.h"
+#include "store/run_files.h"
 
 #include "http_fakes.h"
 
