@@ -35,6 +35,10 @@ static tp_status build(const weights_request *r, const st_file *f, net_spec *ret
 	spec.aspp_branches = branches != 0 ? branches : r->aspp_branches;
 	if (classes != 0)
 		spec.classes = classes;
+	/* A small network's own checkpoint says by how much it is thinner. */
+	const char *width = st_meta_get(f, "width_divisor");
+	if (width != NULL)
+		spec.width_divisor = strtoul(width, NULL, 10);
 	*ret_spec = spec;
 	*ret_classes = classes;
 	return net_build(&spec, ret, err);
@@ -45,7 +49,8 @@ static char *spec_text(const net_spec *spec, size_t classes, bool same_pad)
 	json_t *d = json_array();
 	for (size_t i = 0; i < ASPP_MAX_BRANCHES; i++)
 		(void)json_array_append_new(d, json_integer((json_int_t)spec->aspp_dilations[i]));
-	json_t *o = json_pack("{s:i,s:o,s:i,s:o,s:b}", "output_stride", (int)spec->output_stride,
+	json_t *o = json_pack("{s:i,s:i,s:o,s:i,s:o,s:b}", "output_stride", (int)spec->output_stride,
+	                      "width_divisor", (int)spec->width_divisor,
 	                      "aspp_dilations", d, "aspp_branches", (int)spec->aspp_branches, "classes",
 	                      classes == 0 ? json_null() : json_integer((json_int_t)classes), "same_pad",
 	                      same_pad ? 1 : 0);

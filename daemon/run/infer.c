@@ -32,6 +32,7 @@ static tp_status spec_of_weights(const weights_row *w, net_spec *ret, tp_err *er
 	ret->classes = (size_t)json_integer_value(json_object_get(o, "classes"));
 	ret->output_stride = (size_t)json_integer_value(json_object_get(o, "output_stride"));
 	ret->aspp_branches = (size_t)json_integer_value(json_object_get(o, "aspp_branches"));
+	ret->width_divisor = (size_t)json_integer_value(json_object_get(o, "width_divisor"));
 	ret->same_pad = json_is_true(json_object_get(o, "same_pad"));
 	for (size_t i = 0; i < ASPP_MAX_BRANCHES; i++)
 		ret->aspp_dilations[i] = (size_t)json_integer_value(
