@@ -11,8 +11,11 @@
  *   running    pausing      -            cancelling
  *   pausing    -            conflict     cancelling
  *   paused     -            queued       cancelled
+ *   cancelling conflict     conflict     -
+ *   completing conflict     conflict     conflict
  *   interrupted paused      queued       cancelled
- *   final      conflict     conflict     conflict
+ *   cancelled  conflict     conflict     -
+ *   completed, failed: conflict
  * An action that already holds (-) is accepted without effect. */
 #ifndef TPLDD_SCHEDULER_H
 #define TPLDD_SCHEDULER_H

@@ -118,4 +118,5 @@ def main():
           "float64; values by formula")
 
 
-main()
+if __name__ == "__main__":
+    main()
