@@ -9,7 +9,9 @@ import { encode_png } from "./mock/png.mjs";
 import { HEIGHT, photo, truth, WIDTH } from "./mock/scene.mjs";
 import { equal, finish, ok, on_failure, skip_all, step, test } from "./tap.mjs";
 
-const SOURCES = 8, TARGETS = 20, TRAINING_MS = 240000;
+const SOURCES = 8,
+	TARGETS = 20,
+	TRAINING_MS = 240000;
 const work = mkdtempSync(join(tmpdir(), "tpldd-e2e-"));
 let daemon = null;
 
@@ -27,29 +29,47 @@ function make_pictures(name, first, count) {
 }
 
 async function start_daemon(program, root) {
-	const state_dir = join(work, "state"), config = join(work, "tpldd.conf");
+	const state_dir = join(work, "state"),
+		config = join(work, "tpldd.conf");
 	mkdirSync(state_dir);
-	writeFileSync(config, `[server]\nlisten = 127.0.0.1:0\n[storage]\nstate_dir = ${state_dir}\nmin_free = 1M\n[trainer]\ncheckpoint_seconds = 2\n` +
-		(root ? `[paths]\nweb_dir = ${join(root, "web")}\nmigrations_dir = ${join(root, "migrations")}\n` : ""));
+	writeFileSync(
+		config,
+		`[server]\nlisten = 127.0.0.1:0\n[storage]\nstate_dir = ${state_dir}\nmin_free = 1M\n[trainer]\ncheckpoint_seconds = 2\n` +
+			(root
+				? `[paths]\nweb_dir = ${join(root, "web")}\nmigrations_dir = ${join(root, "migrations")}\n`
+				: ""),
+	);
 	daemon = spawn(program, ["--config", config], { stdio: ["ignore", "ignore", "pipe"] });
 	let log = "";
-	daemon.stderr.on("data", (d) => { log += d; });
-	daemon.ended = new Promise((resolve) => daemon.on("exit", (code, signal) => resolve({ code, signal, log: () => log })));
+	daemon.stderr.on("data", (d) => {
+		log += d;
+	});
+	daemon.ended = new Promise((resolve) =>
+		daemon.on("exit", (code, signal) => resolve({ code, signal, log: () => log })),
+	);
 	const endpoint = join(state_dir, "endpoint");
-	await until(() => {
-		if (daemon.exitCode !== null)
-			throw new Error(`tpldd ended with ${daemon.exitCode}: ${log}`);
-		return existsSync(endpoint) && existsSync(join(state_dir, "token"));
-	}, "the daemon's endpoint", 20000);
-	return { url: readFileSync(endpoint, "utf8").trim(), token: readFileSync(join(state_dir, "token"), "utf8").trim() };
+	await until(
+		() => {
+			if (daemon.exitCode !== null) throw new Error(`tpldd ended with ${daemon.exitCode}: ${log}`);
+			return existsSync(endpoint) && existsSync(join(state_dir, "token"));
+		},
+		"the daemon's endpoint",
+		20000,
+	);
+	return {
+		url: readFileSync(endpoint, "utf8").trim(),
+		token: readFileSync(join(state_dir, "token"), "utf8").trim(),
+	};
 }
 
 const [program, root] = process.argv.slice(2);
-if (!process.env.BASE_URL && (!program || !existsSync(program)))
-	skip_all(`no daemon at ${program}`);
+if (!process.env.BASE_URL && (!program || !existsSync(program))) skip_all(`no daemon at ${program}`);
 const browser = await open_browser();
-const server = process.env.BASE_URL ? { url: process.env.BASE_URL, token: process.env.TOKEN } : await start_daemon(program, root);
-const source = make_pictures("day", 0, SOURCES), target = make_pictures("dusk", 500, TARGETS);
+const server = process.env.BASE_URL
+	? { url: process.env.BASE_URL, token: process.env.TOKEN }
+	: await start_daemon(program, root);
+const source = make_pictures("day", 0, SOURCES),
+	target = make_pictures("dusk", 500, TARGETS);
 const page = await browser.page();
 page.setDefaultTimeout(30000);
 on_failure((name) => shot(page, name));
@@ -62,13 +82,15 @@ await step("the token in the fragment signs in", async () => {
 	await page.goto(`${server.url}/#token=${server.token}`);
 	await page.getByRole("heading", { name: "Runs" }).waitFor();
 	await page.locator(".status.live").waitFor();
-	if (!process.env.BASE_URL)
-		await page.getByText("No run yet").waitFor();
+	if (!process.env.BASE_URL) await page.getByText("No run yet").waitFor();
 	await shot(page, "e2e-first-steps");
 });
 
 await step("both data sets are registered by the form", async () => {
-	for (const [name, root] of [[`day${stamp}`, source], [`dusk${stamp}`, target]]) {
+	for (const [name, root] of [
+		[`day${stamp}`, source],
+		[`dusk${stamp}`, target],
+	]) {
 		await menu("Data sets").click();
 		await page.getByRole("heading", { name: "Register a data set" }).waitFor();
 		await page.getByLabel("Name", { exact: true }).fill(name);
@@ -79,7 +101,10 @@ await step("both data sets are registered by the form", async () => {
 	}
 	await page.getByRole("link", { name: `dusk${stamp}`, exact: true }).click();
 	await page.getByRole("heading", { name: "11 classes" }).waitFor();
-	await until(() => page.evaluate(() => [...document.querySelectorAll(".thumb")].some((i) => i.naturalWidth > 0)), "a thumbnail");
+	await until(
+		() => page.evaluate(() => [...document.querySelectorAll(".thumb")].some((i) => i.naturalWidth > 0)),
+		"a thumbnail",
+	);
 	await shot(page, "e2e-dataset");
 });
 
@@ -140,23 +165,37 @@ await step("pause frees the cores, resume continues", async () => {
 });
 
 await step("the run completes, with curves, rounds, checkpoints and its history", async () => {
-	await until(async () => {
-		const state = (await page.locator(".head .pill").first().textContent()).trim();
-		if (state === "failed")
-			throw new Error(await page.locator(".problem").first().textContent());
-		return state === "completed";
-	}, "the run to complete", TRAINING_MS).catch(async (e) => {
+	await until(
+		async () => {
+			const state = (await page.locator(".head .pill").first().textContent()).trim();
+			if (state === "failed") throw new Error(await page.locator(".problem").first().textContent());
+			return state === "completed";
+		},
+		"the run to complete",
+		TRAINING_MS,
+	).catch(async (e) => {
 		throw new Error(`${e.message}; ${await page.locator(".sentence").textContent()}`);
 	});
-	await until(async () => (await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3, "three rounds");
+	await until(
+		async () =>
+			(await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3,
+		"three rounds",
+	);
 	await page.reload();
 	await page.locator(".uplot").first().waitFor();
-	equal((await texts(".tile-value")).slice(0, 3).every((t) => /^\d/.test(t)), true, "mIoU before, now and best");
+	equal(
+		(await texts(".tile-value")).slice(0, 3).every((t) => /^\d/.test(t)),
+		true,
+		"mIoU before, now and best",
+	);
 	const history = (await texts("section:has(> h2:text-is('State history')) .pill")).join(" ");
 	for (const state of ["queued", "running", "paused", "completed"])
 		ok(history.includes(state), `${state} is not in the history: ${history}`);
 	equal(await page.getByRole("button", { name: "Download" }).count(), 4, "checkpoints");
-	const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).first().click()]);
+	const [file] = await Promise.all([
+		page.waitForEvent("download"),
+		page.getByRole("button", { name: "Download" }).first().click(),
+	]);
 	ok(file.suggestedFilename().endsWith(".safetensors"), file.suggestedFilename());
 	await shot(page, "e2e-completed");
 });
@@ -178,10 +217,19 @@ await step("images: the hard ones, least confident first", async () => {
 	await page.waitForFunction(() => location.hash.includes("split=hard"));
 	await page.locator(".image-card").first().waitFor();
 	await page.locator("#f-split-hard[aria-pressed='true']").waitFor();
-	ok((await texts(".image-card .chip")).every((t) => t === "hard"), "an easy image among the hard ones");
+	ok(
+		(await texts(".image-card .chip")).every((t) => t === "hard"),
+		"an easy image among the hard ones",
+	);
 	const confidence = (await texts(".image-meta b")).map(Number);
-	ok(confidence.every((c, i) => i === 0 || c >= confidence[i - 1]), "not sorted by confidence");
-	await until(() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0), "a thumbnail");
+	ok(
+		confidence.every((c, i) => i === 0 || c >= confidence[i - 1]),
+		"not sorted by confidence",
+	);
+	await until(
+		() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0),
+		"a thumbnail",
+	);
 	await page.locator(".histogram .split-mark").waitFor();
 	await shot(page, "e2e-images-hard");
 });
@@ -189,17 +237,35 @@ await step("images: the hard ones, least confident first", async () => {
 await step("a hard image: every layer, opacity, classes, history, next in the filter", async () => {
 	await page.locator(".image-card").first().click();
 	await page.getByText("Why hard").waitFor();
-	const sum = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
-		resolve(document.querySelector(".panel canvas").toDataURL());
-	}))));
+	const sum = () =>
+		page.evaluate(
+			() =>
+				new Promise((resolve) =>
+					requestAnimationFrame(() =>
+						requestAnimationFrame(() => {
+							resolve(document.querySelector(".panel canvas").toDataURL());
+						}),
+					),
+				),
+		);
 	equal(await page.locator(".legend-table input[data-class]").count(), 11, "classes in the legend");
 	const areas = (await texts(".legend-table tbody tr td:nth-child(2)")).map((t) => Number(t) || 0);
-	ok(Math.abs(areas.reduce((a, b) => a + b) - 100) < 1.5, `areas add up to ${areas.reduce((a, b) => a + b)} %`);
+	ok(
+		Math.abs(areas.reduce((a, b) => a + b) - 100) < 1.5,
+		`areas add up to ${areas.reduce((a, b) => a + b)} %`,
+	);
 	const painted = await sum();
 	await page.getByLabel("opacity").fill("0");
 	ok((await sum()) !== painted, "opacity changes nothing");
 	await page.getByLabel("opacity").fill("0.7");
-	for (const layer of ["prediction", "pseudo_confident", "pseudo_voted", "pseudo_final", "origin", "confidence"]) {
+	for (const layer of [
+		"prediction",
+		"pseudo_confident",
+		"pseudo_voted",
+		"pseudo_final",
+		"origin",
+		"confidence",
+	]) {
 		await page.locator(`#layer-${layer}`).click();
 		equal(await page.getByText("not kept for this round").count(), 0, `${layer} is there`);
 		await shot(page, `e2e-image-${layer}`);
@@ -225,7 +291,10 @@ await step("a hard image: every layer, opacity, classes, history, next in the fi
 
 await step("the table of runs shows the result", async () => {
 	await menu("Runs").click();
-	await page.locator("tr", { hasText: `end to end${stamp}` }).locator(".state-completed").waitFor();
+	await page
+		.locator("tr", { hasText: `end to end${stamp}` })
+		.locator(".state-completed")
+		.waitFor();
 	await shot(page, "e2e-runs");
 });
 

@@ -13,9 +13,14 @@ const mock = await start_mock({ web: WEB, token: TOKEN });
 const page = await browser.page();
 on_failure((name) => shot(page, name));
 const hash = () => page.evaluate(() => location.hash);
+/* Goes to another page of the dashboard and waits until it has replaced the one on screen. */
 const open = async (where) => {
-	await page.goto(`${mock.url}/${where}`);
-	await page.waitForSelector("main:not([aria-busy]) > *");
+	await page.evaluate(() =>
+		[...document.querySelectorAll("main > *")].forEach((el) => el.setAttribute("data-old", "")),
+	);
+	if ((await hash()) === where) await page.reload();
+	else await page.goto(`${mock.url}/${where}`);
+	await page.waitForSelector("main:not([aria-busy]) > :not([data-old])");
 };
 const texts = (selector) => page.locator(selector).allTextContents();
 
@@ -32,7 +37,10 @@ await test("a wrong token is refused, the right one opens the runs", async () =>
 
 await test("without runs the page says what to do next, with curl", async () => {
 	await page.getByText("No run yet").waitFor();
-	ok((await texts(".empty pre")).some((t) => t.includes("curl") && t.includes("/api/v1/runs")), "no curl example");
+	ok(
+		(await texts(".empty pre")).some((t) => t.includes("curl") && t.includes("/api/v1/runs")),
+		"no curl example",
+	);
 });
 
 await test("a token in the URL fragment signs in and leaves the address bar", async () => {
@@ -52,45 +60,72 @@ await test("a new tab takes the token over from a signed-in one, also on a deep 
 
 await test("palette PNGs give their indices back, through every row filter", async () => {
 	const { encode_png } = await import("./mock/png.mjs");
-	const width = 37, height = 23;
+	const width = 37,
+		height = 23;
 	const pixels = Uint8Array.from({ length: width * height }, (_, i) => (i * i * 7 + i) % 256);
-	const png = encode_png("palette", width, height, pixels, Array.from({ length: 256 }, () => [9, 9, 9]));
-	const got = await page.evaluate(async (bytes) => {
-		const { read_indexed } = await import("/js/png.js");
-		const r = await read_indexed(new Uint8Array(bytes).buffer);
-		return { width: r.width, height: r.height, index: [...r.index] };
-	}, [...png]);
+	const png = encode_png(
+		"palette",
+		width,
+		height,
+		pixels,
+		Array.from({ length: 256 }, () => [9, 9, 9]),
+	);
+	const got = await page.evaluate(
+		async (bytes) => {
+			const { read_indexed } = await import("/js/png.js");
+			const r = await read_indexed(new Uint8Array(bytes).buffer);
+			return { width: r.width, height: r.height, index: [...r.index] };
+		},
+		[...png],
+	);
 	equal(JSON.stringify(got), JSON.stringify({ width, height, index: [...pixels] }), "pixels");
-	const refused = await page.evaluate(async (bytes) => {
-		const { read_indexed } = await import("/js/png.js");
-		return read_indexed(new Uint8Array(bytes).buffer).then(() => "read", (e) => e.message);
-	}, [...png.subarray(0, 100)]);
+	const refused = await page.evaluate(
+		async (bytes) => {
+			const { read_indexed } = await import("/js/png.js");
+			return read_indexed(new Uint8Array(bytes).buffer).then(
+				() => "read",
+				(e) => e.message,
+			);
+		},
+		[...png.subarray(0, 100)],
+	);
 	equal(refused, "truncated PNG file", "a truncated file");
 });
 
 await test("the event stream parser survives any split of the bytes", async () => {
-	const text = ": ping\n\nid: 7\nevent: run.state\ndata: {\"run\": 1,\ndata:  \"state\": \"paused\"}\n\nid: 8\r\ndata: x\r\n\r\n";
+	const text =
+		': ping\n\nid: 7\nevent: run.state\ndata: {"run": 1,\ndata:  "state": "paused"}\n\nid: 8\r\ndata: x\r\n\r\n';
 	const results = await page.evaluate(async (t) => {
 		const { parser } = await import("/js/events.js");
 		return [1, 2, 5, 1000].map((size) => {
 			const got = [];
 			const feed = parser((e) => got.push(e));
-			for (let i = 0; i < t.length; i += size)
-				feed(t.slice(i, i + size));
+			for (let i = 0; i < t.length; i += size) feed(t.slice(i, i + size));
 			return JSON.stringify(got);
 		});
 	}, text);
-	const wanted = JSON.stringify([{ type: "run.state", data: "{\"run\": 1,\n \"state\": \"paused\"}", id: "7" }, { type: "message", data: "x", id: "8" }]);
+	const wanted = JSON.stringify([
+		{ type: "run.state", data: '{"run": 1,\n "state": "paused"}', id: "7" },
+		{ type: "message", data: "x", id: "8" },
+	]);
 	results.forEach((r) => equal(r, wanted, "events"));
 });
 
 await test("the stage list is the daemon's", async () => {
 	const list = await page.evaluate(async () => {
 		const { stages_of } = await import("/js/stages.js");
-		return stages_of({ eval: "e", self_training: { phase1_rounds: 2, phase2_rounds: 1 }, evaluation: { every_rounds: 2 } })
-			.map((s) => `${s.phase}:${s.round}`).join(" ");
+		return stages_of({
+			eval: "e",
+			self_training: { phase1_rounds: 2, phase2_rounds: 1 },
+			evaluation: { every_rounds: 2 },
+		})
+			.map((s) => `${s.phase}:${s.round}`)
+			.join(" ");
 	});
-	equal(list, "source_training:null evaluation:null scoring:0 phase1_training:0 scoring:1 phase1_training:1 evaluation:1 scoring:2 phase2_training:2 evaluation:2");
+	equal(
+		list,
+		"source_training:null evaluation:null scoring:0 phase1_training:0 scoring:1 phase1_training:1 evaluation:1 scoring:2 phase2_training:2 evaluation:2",
+	);
 });
 
 fill();
@@ -102,7 +137,10 @@ await test("the table of runs sorts and filters, and the URL keeps both", async 
 	equal((await texts("tbody tr td:nth-child(1)")).join(), "3,1,2", "by name");
 	await page.getByRole("button", { name: "finished" }).click();
 	equal(await page.locator("tbody tr").count(), 2, "finished runs");
-	ok((await hash()).includes("sort=name") && (await hash()).includes("show=final"), "the URL lost the view");
+	ok(
+		(await hash()).includes("sort=name") && (await hash()).includes("show=final"),
+		"the URL lost the view",
+	);
 	await page.reload();
 	await page.locator("tbody tr").nth(1).waitFor();
 	equal(await page.locator("tbody tr").count(), 2, "finished runs after reload");
@@ -117,7 +155,10 @@ await test("the form checks while typing and marks the field", async () => {
 	await page.getByLabel("Target (to adapt to)").selectOption("camvid-dusk");
 	await page.getByLabel("Measure on").selectOption("camvid-dusk");
 	await page.getByText("The daemon would accept this run").waitFor();
-	ok((await texts(".facts dd")).some((t) => t.includes("MiB")), "no estimate");
+	ok(
+		(await texts(".facts dd")).some((t) => t.includes("MiB")),
+		"no estimate",
+	);
 	equal(await page.getByTitle("Pictures a step (1 to 64)").count(), 1, "the schema's description");
 	await page.getByLabel("Batch").fill("900");
 	await page.locator(".field.bad", { hasText: "900 is not in 1..64" }).waitFor();
@@ -134,7 +175,10 @@ await test("fields and JSON show the same configuration, and so do the commands"
 	await json.fill((await json.inputValue()).replace(/"steps_per_round": \d+/, '"steps_per_round": 20'));
 	equal(await page.getByLabel("Steps per round").inputValue(), "20", "the field");
 	await page.getByText("Same with curl or tpldctl").click();
-	ok((await texts("aside pre")).every((t) => t.includes('"steps_per_round":20')), "the commands differ");
+	ok(
+		(await texts("aside pre")).every((t) => t.includes('"steps_per_round":20')),
+		"the commands differ",
+	);
 });
 
 await test("a run starts from the form, and its page follows it live", async () => {
@@ -143,7 +187,10 @@ await test("a run starts from the form, and its page follows it live", async () 
 	await page.getByRole("heading", { name: "from the form" }).waitFor();
 	await page.locator(".head .state-running").waitFor();
 	const first = await page.locator(".progress-line strong").textContent();
-	await until(async () => (await page.locator(".progress-line strong").textContent()) !== first, "progress");
+	await until(
+		async () => (await page.locator(".progress-line strong").textContent()) !== first,
+		"progress",
+	);
 	await page.getByText("round 0 (1 of 5), scoring, image").waitFor();
 	ok((await page.locator(".uplot").count()) >= 1, "no curves");
 	await shot(page, "run-live");
@@ -168,7 +215,10 @@ await test("a broken stream falls back to polling and comes back where it was", 
 	mock.drop_streams();
 	await page.locator(".status.polling").waitFor();
 	const before = await page.locator(".progress-line strong").textContent();
-	await until(async () => (await page.locator(".progress-line strong").textContent()) !== before, "progress by polling");
+	await until(
+		async () => (await page.locator(".progress-line strong").textContent()) !== before,
+		"progress by polling",
+	);
 	mock.hold_streams(false);
 	await page.locator(".status.live").waitFor({ timeout: 20000 });
 	ok(mock.resumed() !== null, "the client did not send Last-Event-ID");
@@ -181,7 +231,17 @@ await test("cancelling says that it is for good", async () => {
 	ok((await page.getByRole("dialog").textContent()).includes("cannot be resumed"), "no warning");
 	await page.getByRole("button", { name: "Cancel the run" }).click();
 	await page.locator(".head .state-cancelled").waitFor();
-	add_run({ ...config, name: "<img src=x onerror=alert(1)>", source: "carla-day", target: "camvid-dusk", eval: null }, "paused", 0.2);
+	add_run(
+		{
+			...config,
+			name: "<img src=x onerror=alert(1)>",
+			source: "carla-day",
+			target: "camvid-dusk",
+			eval: null,
+		},
+		"paused",
+		0.2,
+	);
 });
 
 await test("names are text, never markup", async () => {
@@ -200,14 +260,20 @@ await test("classes: plot, heat map, table and confusion agree on source and rou
 	equal((await texts(".heat-table >> nth=0 >> thead th")).join(), "Class,source,0,1,2,3,4", "columns");
 	equal(await page.locator(".heat-table").first().locator("tbody tr").count(), 12, "classes and mean");
 	const fence = page.locator(".heat-table").first().locator("tr", { hasText: "fence" });
-	ok((await fence.locator("td").allTextContents()).every((t) => t === "–"), "an absent class has numbers");
+	ok(
+		(await fence.locator("td").allTextContents()).every((t) => t === "–"),
+		"an absent class has numbers",
+	);
 	const first = (await texts("table >> nth=1 >> tbody tr td:last-child"))[0];
 	ok(first.startsWith("+"), `largest change first, got ${first}`);
 	await page.getByLabel("model after").selectOption("source");
 	await until(async () => (await hash()).includes("round=source"), "the round in the URL");
 	await page.getByRole("button", { name: "road", exact: true }).click();
 	ok((await hash()).includes("hide=3"), "the hidden class is not in the URL");
-	ok((await page.locator(".confusion td[title*=' % of road is predicted as ']").count()) === 11, "hover texts");
+	ok(
+		(await page.locator(".confusion td[title*=' % of road is predicted as ']").count()) === 11,
+		"hover texts",
+	);
 	await shot(page, "classes");
 });
 
@@ -217,16 +283,25 @@ await test("images: filter, sort, pages, and the back button", async () => {
 	equal((await texts("#count-top"))[0], "1–60 of 150 images", "count");
 	await page.getByRole("button", { name: "hard", exact: true }).click();
 	await page.getByText("1–60 of 105 images").first().waitFor();
-	ok((await texts(".image-card .chip")).every((t) => t === "hard"), "an easy image among the hard ones");
+	ok(
+		(await texts(".image-card .chip")).every((t) => t === "hard"),
+		"an easy image among the hard ones",
+	);
 	const confidence = (await texts(".image-meta b")).map(Number);
-	ok(confidence.every((c, i) => i === 0 || c >= confidence[i - 1]), "not sorted by confidence");
+	ok(
+		confidence.every((c, i) => i === 0 || c >= confidence[i - 1]),
+		"not sorted by confidence",
+	);
 	await page.locator("#next-top").click();
 	await page.getByText("61–105 of 105 images").first().waitFor();
 	await page.goBack();
 	await page.getByText("1–60 of 105 images").first().waitFor();
 	await page.locator("#f-round").selectOption("1");
 	await until(async () => (await hash()).includes("round=1"), "the round in the URL");
-	await until(() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0), "a thumbnail");
+	await until(
+		() => page.evaluate(() => document.querySelector(".image-card img").naturalWidth > 0),
+		"a thumbnail",
+	);
 	await page.locator(".histogram .split-mark").waitFor();
 	await shot(page, "images");
 });
@@ -249,7 +324,10 @@ await test("a hard image opens with its overlays; opacity and classes repaint", 
 	const full = await settled();
 	await page.locator(".legend-table input[data-class='3']").uncheck();
 	ok((await settled()) !== full, "hiding road changes nothing");
-	ok((await hash()).includes("hide=3") && (await hash()).includes("opacity=1"), "the view is not in the URL");
+	ok(
+		(await hash()).includes("hide=3") && (await hash()).includes("opacity=1"),
+		"the view is not in the URL",
+	);
 	await page.locator("#layer-pseudo_confident").click();
 	const sparse = Number((await texts(".legend-table tbody tr:last-child td:nth-child(2)"))[0]);
 	await page.locator("#layer-pseudo_final").click();
@@ -297,7 +375,11 @@ await test("data sets: a refused folder is explained, a good one is listed", asy
 
 await test("weights are uploaded from the form", async () => {
 	await open("#/weights");
-	await page.getByLabel("safetensors file").setInputFiles({ name: "net.safetensors", mimeType: "application/octet-stream", buffer: Buffer.alloc(5000) });
+	await page.getByLabel("safetensors file").setInputFiles({
+		name: "net.safetensors",
+		mimeType: "application/octet-stream",
+		buffer: Buffer.alloc(5000),
+	});
 	equal(await page.getByLabel("Name", { exact: true }).inputValue(), "net", "the name from the file");
 	await page.getByRole("button", { name: "Upload" }).click();
 	await page.getByRole("cell", { name: "net", exact: true }).waitFor();
@@ -316,10 +398,24 @@ await test("a finished run can be deleted after a question", async () => {
 	await page.getByRole("button", { name: "Delete" }).click();
 	await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
 	await page.getByRole("heading", { name: "Runs" }).waitFor();
-	await until(async () => (await page.getByRole("link", { name: "high learning rate" }).count()) === 0, "the row to go");
+	await until(
+		async () => (await page.getByRole("link", { name: "high learning rate" }).count()) === 0,
+		"the row to go",
+	);
 });
 
-const PAGES = ["#/runs", "#/runs/1", "#/runs/1/classes", "#/runs/1/images", "#/runs/1/images/17?round=2&mode=all", "#/runs/1/config", "#/new", "#/datasets", "#/datasets/2", "#/weights"];
+const PAGES = [
+	"#/runs",
+	"#/runs/1",
+	"#/runs/1/classes",
+	"#/runs/1/images",
+	"#/runs/1/images/17?round=2&mode=all",
+	"#/runs/1/config",
+	"#/new",
+	"#/datasets",
+	"#/datasets/2",
+	"#/weights",
+];
 
 await test("no page is wider than the window, at 1280 and at 800 pixels", async () => {
 	for (const width of [1280, 800]) {
@@ -344,7 +440,11 @@ await test("the dark scheme is dark", async () => {
 	const dark = await browser.page({ colorScheme: "dark" });
 	await dark.goto(`${mock.url}/#token=${TOKEN}`);
 	await dark.getByRole("heading", { name: "Runs" }).waitFor();
-	const [bg, text] = await dark.evaluate(() => ["background-color", "color"].map((p) => getComputedStyle(document.documentElement)[p].match(/\d+/g).map(Number)));
+	const [bg, text] = await dark.evaluate(() =>
+		["background-color", "color"].map((p) =>
+			getComputedStyle(document.documentElement)[p].match(/\d+/g).map(Number),
+		),
+	);
 	ok(Math.max(...bg) < 60 && Math.min(...text) > 180, `background ${bg}, text ${text}`);
 	await shot(dark, "dark");
 	await dark.context().close();

@@ -1,7 +1,9 @@
 /* tap: runs named test cases one after the other and prints the Test Anything Protocol. */
 import { performance } from "node:perf_hooks";
 
-let count = 0, failed = 0, look = async () => {};
+let count = 0,
+	failed = 0,
+	look = async () => {};
 
 /* f(name) is called when a test fails, for instance to take a screenshot. */
 export function on_failure(f) {
@@ -17,15 +19,19 @@ export async function test(name, body) {
 	} catch (e) {
 		failed++;
 		console.log(`not ok ${count} - ${name}`);
-		console.log(String(e.stack || e).split("\n").map((line) => `  # ${line}`).join("\n"));
+		console.log(
+			String(e.stack || e)
+				.split("\n")
+				.map((line) => `  # ${line}`)
+				.join("\n"),
+		);
 		await look(`failed-${count}`).catch(() => {});
 	}
 }
 
 /* A test that needs the ones before it: after a failure the rest is not tried. */
 export async function step(name, body) {
-	if (!failed)
-		return test(name, body);
+	if (!failed) return test(name, body);
 	failed++;
 	console.log(`not ok ${++count} - ${name}: not tried, a step before it failed`);
 }
@@ -46,6 +52,5 @@ export function equal(got, wanted, what) {
 		throw new Error(`${what || "value"}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
 }
 export function ok(value, what) {
-	if (!value)
-		throw new Error(what);
+	if (!value) throw new Error(what);
 }

@@ -24,16 +24,13 @@ export function token() {
 	return sessionStorage.getItem(TOKEN_KEY) || "";
 }
 export function set_token(t) {
-	if (t)
-		sessionStorage.setItem(TOKEN_KEY, t);
-	else
-		sessionStorage.removeItem(TOKEN_KEY);
+	if (t) sessionStorage.setItem(TOKEN_KEY, t);
+	else sessionStorage.removeItem(TOKEN_KEY);
 }
 
 export function auth_headers(extra) {
 	const headers = new Headers(extra);
-	if (token())
-		headers.set("Authorization", `Bearer ${token()}`);
+	if (token()) headers.set("Authorization", `Bearer ${token()}`);
 	return headers;
 }
 
@@ -49,20 +46,16 @@ async function problem_of(response) {
 
 export async function request(path, { method = "GET", body, type, accept, signal } = {}) {
 	const headers = auth_headers({ Accept: accept || "application/json" });
-	if (body !== undefined)
-		headers.set("Content-Type", type || "application/json");
+	if (body !== undefined) headers.set("Content-Type", type || "application/json");
 	let response;
 	try {
 		response = await fetch(path, { method, headers, body, signal, cache: "no-cache" });
 	} catch (e) {
-		if (e.name === "AbortError")
-			throw e;
+		if (e.name === "AbortError") throw e;
 		throw new Problem(0, { title: "No answer", detail: "The daemon cannot be reached." });
 	}
-	if (response.status === 401)
-		on_unauthorized();
-	if (!response.ok)
-		throw await problem_of(response);
+	if (response.status === 401) on_unauthorized();
+	if (!response.ok) throw await problem_of(response);
 	return response;
 }
 
@@ -72,8 +65,7 @@ export const V1 = "/api/v1";
 export function query(params) {
 	const q = new URLSearchParams();
 	for (const [key, value] of Object.entries(params || {}))
-		if (value !== null && value !== undefined && value !== "")
-			q.set(key, value);
+		if (value !== null && value !== undefined && value !== "") q.set(key, value);
 	const text = q.toString();
 	return text ? `?${text}` : "";
 }
@@ -124,10 +116,8 @@ export function upload(path, file, on_progress) {
 			} catch {
 				/* as in problem_of */
 			}
-			if (x.status >= 200 && x.status < 300)
-				resolve(body);
-			else
-				reject(new Problem(x.status, body, x.getResponseHeader("X-Request-Id")));
+			if (x.status >= 200 && x.status < 300) resolve(body);
+			else reject(new Problem(x.status, body, x.getResponseHeader("X-Request-Id")));
 		};
 		x.send(file);
 	});
@@ -161,7 +151,10 @@ export function picture(path) {
 	if (blobs.size > BLOBS_MAX) {
 		const [oldest, promise] = blobs.entries().next().value;
 		blobs.delete(oldest);
-		promise.then((u) => URL.revokeObjectURL(u), () => {});
+		promise.then(
+			(u) => URL.revokeObjectURL(u),
+			() => {},
+		);
 	}
 	return url;
 }

@@ -31,8 +31,7 @@ export async function run_classes(run) {
 
 /* Colours are [r, g, b]; "#rrggbb" is understood too. */
 export function rgb(color) {
-	if (Array.isArray(color))
-		return color;
+	if (Array.isArray(color)) return color;
 	const m = /^#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color || "");
 	return m ? m.slice(1).map((x) => parseInt(x, 16)) : [128, 128, 128];
 }
@@ -60,7 +59,12 @@ export async function weights() {
 	return (await get_all("/weights", {}, 5000)).items;
 }
 
-export const ARCHS = ["deeplabv2-mobilenetv2", "deeplabv2-vgg16", "deeplabv2-resnet50", "deeplabv2-resnet101"];
+export const ARCHS = [
+	"deeplabv2-mobilenetv2",
+	"deeplabv2-vgg16",
+	"deeplabv2-resnet50",
+	"deeplabv2-resnet101",
+];
 export const LAYOUTS = {
 	folder: "images/ and labels/ with the same file stem; optional split sub-folder",
 	camvid: "as folder, with CamVid's 11 classes",

@@ -16,17 +16,20 @@ export function css(name) {
 export function align(lists) {
 	const xs = [...new Set(lists.flatMap((list) => list.map((p) => p[0])))].sort((a, b) => a - b);
 	const at = new Map(xs.map((x, i) => [x, i]));
-	return [xs, ...lists.map((list) => {
-		const ys = new Array(xs.length).fill(null);
-		for (const [x, y] of list)
-			ys[at.get(x)] = y;
-		return ys;
-	})];
+	return [
+		xs,
+		...lists.map((list) => {
+			const ys = new Array(xs.length).fill(null);
+			for (const [x, y] of list) ys[at.get(x)] = y;
+			return ys;
+		}),
+	];
 }
 
 /* Exponential average with bias correction, s in [0, 1). */
 export function smooth(points, s) {
-	let sum = 0, weight = 0;
+	let sum = 0,
+		weight = 0;
 	return points.map(([x, y]) => {
 		sum = s * sum + (1 - s) * y;
 		weight = s * weight + (1 - s);
@@ -35,45 +38,72 @@ export function smooth(points, s) {
 }
 
 function axis(extra) {
-	return { stroke: css("--muted"), grid: { stroke: css("--grid"), width: 1 },
-		ticks: { stroke: css("--grid"), width: 1, size: 4 }, font: "12px system-ui, sans-serif", ...extra };
+	return {
+		stroke: css("--muted"),
+		grid: { stroke: css("--grid"), width: 1 },
+		ticks: { stroke: css("--grid"), width: 1, size: 4 },
+		font: "12px system-ui, sans-serif",
+		...extra,
+	};
 }
 
-/* chart({label, series, height, log, x_label, x_values, y_range, points, signal, lines}) -> {node, update}.
+/* chart({label, series, height, log, x_label, x_values, y_range, points, signal, lines}) -> {node, update, destroy}.
  * series: [{label, points: [[x, y]], color(), cls?, width?, dash?, alpha?}]; color is a function so that it
  * follows the colour scheme. lines: [{x, label}] are drawn as dashed verticals. update(lists) shows new
  * points of the same series. */
 export function chart(options) {
-	const box = h("div", { class: "chart" });
+	const box = h("div.chart");
 	const height = options.height || 260;
-	let plot = null, data = align(options.series.map((s) => s.points));
+	let plot = null,
+		data = align(options.series.map((s) => s.points));
 
 	function update(lists) {
 		data = align(lists);
-		if (plot)
-			plot.setData(data);
+		if (plot) plot.setData(data);
 	}
 	function draw() {
-		if (plot)
-			plot.destroy();
+		if (plot) plot.destroy();
 		const series = options.series.map((s) => ({
-			label: s.label, class: s.cls, stroke: s.color(), width: s.width || 1.5, dash: s.dash, alpha: s.alpha,
-			spanGaps: true, show: s.show !== false,
+			label: s.label,
+			class: s.cls,
+			stroke: s.color(),
+			width: s.width || 1.5,
+			dash: s.dash,
+			alpha: s.alpha,
+			spanGaps: true,
+			show: s.show !== false,
 			points: { show: options.points === true, size: 6, fill: s.color() },
 			value: (_, v) => (v === null || v === undefined ? "–" : (options.value || String)(v)),
 		}));
 		const opts = {
-			width: Math.max(200, box.clientWidth), height,
+			width: Math.max(200, box.clientWidth),
+			height,
 			legend: { show: options.legend !== false },
 			cursor: { focus: { prox: options.focus ? 24 : -1 }, y: false },
 			focus: { alpha: 0.25 },
-			scales: { x: { time: false, range: options.x_range },
-				y: { distr: options.log ? 3 : 1, range: options.log ? undefined : options.y_range } },
-			axes: [axis({ values: options.x_values, splits: options.x_splits, label: options.x_label,
-				size: 32, labelSize: 16, labelGap: -4, labelFont: "12px system-ui, sans-serif" }),
-			axis({ size: 56, space: 24, values: options.y_values })],
-			series: [{ label: options.x_label || "x", value: (_, v) => (v === null ? "–"
-				: options.x_value ? options.x_value(v) : String(v)) }, ...series],
+			scales: {
+				x: { time: false, range: options.x_range },
+				y: { distr: options.log ? 3 : 1, range: options.log ? undefined : options.y_range },
+			},
+			axes: [
+				axis({
+					values: options.x_values,
+					splits: options.x_splits,
+					label: options.x_label,
+					size: 32,
+					labelSize: 16,
+					labelGap: -4,
+					labelFont: "12px system-ui, sans-serif",
+				}),
+				axis({ size: 56, space: 24, values: options.y_values }),
+			],
+			series: [
+				{
+					label: options.x_label || "x",
+					value: (_, v) => (v === null ? "–" : options.x_value ? options.x_value(v) : String(v)),
+				},
+				...series,
+			],
 			hooks: { draw: [(u) => draw_lines(u, options.lines || [])] },
 		};
 		plot = new uPlot(opts, data, box);
@@ -82,21 +112,20 @@ export function chart(options) {
 	}
 
 	const observer = new ResizeObserver(() => {
-		if (!plot && box.clientWidth > 0)
-			draw();
+		if (!plot && box.clientWidth > 0) draw();
 		else if (plot && box.clientWidth > 0 && plot.width !== box.clientWidth)
 			plot.setSize({ width: box.clientWidth, height });
 	});
 	observer.observe(box);
 	scheme.addEventListener("change", draw);
-	if (options.signal)
-		options.signal.addEventListener("abort", () => {
-			observer.disconnect();
-			scheme.removeEventListener("change", draw);
-			if (plot)
-				plot.destroy();
-		}, { once: true });
-	return { node: box, update };
+	function destroy() {
+		observer.disconnect();
+		scheme.removeEventListener("change", draw);
+		if (plot) plot.destroy();
+		plot = null;
+	}
+	options.signal.addEventListener("abort", destroy, { once: true });
+	return { node: box, update, destroy };
 }
 
 function draw_lines(u, lines) {
@@ -109,8 +138,7 @@ function draw_lines(u, lines) {
 	ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
 	for (const { x, label } of lines) {
 		const at = u.valToPos(x, "x", true);
-		if (at < bbox.left || at > bbox.left + bbox.width)
-			continue;
+		if (at < bbox.left || at > bbox.left + bbox.width) continue;
 		ctx.beginPath();
 		ctx.moveTo(at, bbox.top);
 		ctx.lineTo(at, bbox.top + bbox.height);
@@ -124,5 +152,8 @@ function draw_lines(u, lines) {
 export function heat(share) {
 	const s = Math.min(1, Math.max(0, share));
 	const background = `color-mix(in oklab, var(--heat-high) ${(100 * s).toFixed(1)}%, var(--heat-low))`;
-	return { "background-color": background, color: s > (is_dark() ? 0.66 : 0.5) ? "var(--heat-text-high)" : "var(--heat-text-low)" };
+	return {
+		"background-color": background,
+		color: s > (is_dark() ? 0.66 : 0.5) ? "var(--heat-text-high)" : "var(--heat-text-low)",
+	};
 }

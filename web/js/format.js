@@ -12,8 +12,7 @@ export function percent(x, digits = 1) {
 }
 
 export function signed_percent(x, digits = 1) {
-	if (!is_number(x))
-		return DASH;
+	if (!is_number(x)) return DASH;
 	const text = Math.abs(100 * x).toFixed(digits);
 	return Number(text) === 0 ? "0.0" : (x > 0 ? "+" : "−") + text;
 }
@@ -24,47 +23,39 @@ export function fixed(x, digits = 3) {
 
 /* Short but exact enough: 12345 -> "12,345", 0.00012 -> "1.2e-4". */
 export function number(x) {
-	if (!is_number(x))
-		return DASH;
-	if (Number.isInteger(x))
-		return x.toLocaleString("en-US");
+	if (!is_number(x)) return DASH;
+	if (Number.isInteger(x)) return x.toLocaleString("en-US");
 	const a = Math.abs(x);
 	return a !== 0 && (a < 1e-3 || a >= 1e6) ? x.toExponential(2) : Number(x.toPrecision(4)).toString();
 }
 
 export function bytes(n) {
-	if (!is_number(n))
-		return DASH;
+	if (!is_number(n)) return DASH;
 	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
 	let i = 0;
-	for (; n >= 1024 && i < units.length - 1; i++)
-		n /= 1024;
+	for (; n >= 1024 && i < units.length - 1; i++) n /= 1024;
 	return `${i === 0 ? n : n.toFixed(n < 10 ? 2 : n < 100 ? 1 : 0)} ${units[i]}`;
 }
 
 export function duration(seconds) {
-	if (!is_number(seconds) || seconds < 0)
-		return DASH;
+	if (!is_number(seconds) || seconds < 0) return DASH;
 	const s = Math.round(seconds);
-	if (s < 60)
-		return `${s} s`;
-	if (s < 3600)
-		return s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
-	if (s < 86400)
-		return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
+	if (s < 60) return `${s} s`;
+	if (s < 3600) return s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
+	if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
 	return `${Math.floor(s / 86400)} d ${Math.round((s % 86400) / 3600)} h`;
 }
 
 /* Times come as RFC 3339 text or as milliseconds since 1970. */
 export function time(t) {
-	if (t === null || t === undefined || t === "")
-		return DASH;
+	if (t === null || t === undefined || t === "") return DASH;
 	const d = new Date(t);
-	if (Number.isNaN(d.getTime()))
-		return String(t);
+	if (Number.isNaN(d.getTime())) return String(t);
 	const two = (n) => String(n).padStart(2, "0");
-	return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ` +
-		`${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+	return (
+		`${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ` +
+		`${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
+	);
 }
 
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
@@ -91,9 +82,9 @@ export function round_name(round) {
 }
 
 export function round_of(run) {
-	if (is_source(run.round))
-		return "source model";
-	return run.rounds_total ? `round ${run.round} (${run.round + 1} of ${run.rounds_total})`
+	if (is_source(run.round)) return "source model";
+	return run.rounds_total
+		? `round ${run.round} (${run.round + 1} of ${run.rounds_total})`
 		: `round ${run.round}`;
 }
 
@@ -104,36 +95,39 @@ function unit(phase) {
 /* "Round 2 (3 of 5), scoring, image 40 of 120, 3 min left" */
 export function sentence(run) {
 	const where = [round_of(run), phase_name(run.phase)];
-	if (run.steps_total)
-		where.push(`${unit(run.phase)} ${number(run.step)} of ${number(run.steps_total)}`);
+	if (run.steps_total) where.push(`${unit(run.phase)} ${number(run.step)} of ${number(run.steps_total)}`);
 	const here = where.join(", ");
 	switch (run.state) {
-	case "queued":
-		return run.step || !is_source(run.round) ? `Waiting for the cores, will continue at ${here}.`
-			: "Waiting for the cores: one run trains at a time, in the order of their numbers.";
-	case "starting":
-		return "Starting: reading the data and building the network.";
-	case "running":
-		return `${here[0].toUpperCase()}${here.slice(1)}` +
-			(is_number(run.eta_seconds) && run.eta_seconds >= 0
-				? `, about ${duration(run.eta_seconds)} left.` : ".");
-	case "pausing":
-		return `Pausing after this step: ${here}.`;
-	case "paused":
-		return `Paused at ${here}. Cores and memory are free; resume continues exactly there.`;
-	case "cancelling":
-		return `Stopping: ${here}.`;
-	case "completing":
-		return "Writing the last files.";
-	case "completed":
-		return run.rounds_total ? `All ${run.rounds_total} rounds are done.` : "Done.";
-	case "failed":
-		return `Failed at ${here}.`;
-	case "cancelled":
-		return `Cancelled at ${here}. What was finished before is kept.`;
-	case "interrupted":
-		return `The daemon was interrupted at ${here}; the run continues from its last checkpoint.`;
-	default:
-		return here;
+		case "queued":
+			return run.step || !is_source(run.round)
+				? `Waiting for the cores, will continue at ${here}.`
+				: "Waiting for the cores: one run trains at a time, in the order of their numbers.";
+		case "starting":
+			return "Starting: reading the data and building the network.";
+		case "running":
+			return (
+				`${here[0].toUpperCase()}${here.slice(1)}` +
+				(is_number(run.eta_seconds) && run.eta_seconds >= 0
+					? `, about ${duration(run.eta_seconds)} left.`
+					: ".")
+			);
+		case "pausing":
+			return `Pausing after this step: ${here}.`;
+		case "paused":
+			return `Paused at ${here}. Cores and memory are free; resume continues exactly there.`;
+		case "cancelling":
+			return `Stopping: ${here}.`;
+		case "completing":
+			return "Writing the last files.";
+		case "completed":
+			return run.rounds_total ? `All ${run.rounds_total} rounds are done.` : "Done.";
+		case "failed":
+			return `Failed at ${here}.`;
+		case "cancelled":
+			return `Cancelled at ${here}. What was finished before is kept.`;
+		case "interrupted":
+			return `The daemon was interrupted at ${here}; the run continues from its last checkpoint.`;
+		default:
+			return here;
 	}
 }

@@ -9,10 +9,8 @@ const MAX_IMAGES = 20000;
 export function filter_of(query) {
 	const filter = {};
 	for (const key of FILTER_KEYS)
-		if (query[key] !== undefined && query[key] !== "")
-			filter[key] = query[key];
-	if (!filter.sort)
-		filter.sort = "confidence";
+		if (query[key] !== undefined && query[key] !== "") filter[key] = query[key];
+	if (!filter.sort) filter.sort = "confidence";
 	return filter;
 }
 
@@ -27,15 +25,20 @@ export function all_images(run_id, filter) {
 		const promise = get_all(`/runs/${run_id}/images`, filter, MAX_IMAGES);
 		kept.set(key, promise);
 		promise.catch(() => kept.delete(key));
-		if (kept.size > KEPT_MAX)
-			kept.delete(kept.keys().next().value);
+		if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value);
 	}
 	return kept.get(key);
 }
 
 export function bins_of(values, count) {
-	const low = Math.min(...values), high = Math.max(...values);
+	const low = Math.min(...values),
+		high = Math.max(...values);
 	const width = (high - low) / count || 1;
-	const bins = Array.from({ length: count }, (_, i) => ({ from: low + i * width, to: low + (i + 1) * width, easy: 0, hard: 0 }));
+	const bins = Array.from({ length: count }, (_, i) => ({
+		from: low + i * width,
+		to: low + (i + 1) * width,
+		easy: 0,
+		hard: 0,
+	}));
 	return { low, high, width, bins, at: (v) => bins[Math.min(count - 1, Math.floor((v - low) / width))] };
 }

@@ -19,7 +19,12 @@ import { image_page } from "./pages/image.js";
 import { datasets_page, dataset_page } from "./pages/datasets.js";
 import { weights_page } from "./pages/weights.js";
 
-const NAV = [["/runs", "Runs"], ["/new", "New run"], ["/datasets", "Data sets"], ["/weights", "Weights"]];
+const NAV = [
+	["/runs", "Runs"],
+	["/new", "New run"],
+	["/datasets", "Data sets"],
+	["/weights", "Weights"],
+];
 const STATUS = {
 	live: ["live", "Changes arrive as they happen."],
 	connecting: ["connecting", "Opening the event stream."],
@@ -29,49 +34,65 @@ const STATUS = {
 
 const top = document.getElementById("top");
 const main = document.getElementById("main");
-const status = h("span", { class: "status", role: "status" });
+const status = h("span.status", { role: "status" });
 let links = [];
 
 /* "#token=..." signs in; the token leaves the address bar and the history at once. */
 function take_token_from_url() {
 	const m = /^#token=([^&]+)/.exec(location.hash);
-	if (!m)
-		return;
+	if (!m) return;
 	set_token(decodeURIComponent(m[1]));
 	history.replaceState(null, "", "#/runs");
 }
 
 function logo() {
 	const tile = (x, y, fill) => svg("rect", { x, y, width: 9, height: 9, rx: 2, fill });
-	return svg("svg", { viewBox: "0 0 24 24", class: "logo", "aria-hidden": "true" },
-		tile(2, 2, "#4682b4"), tile(13, 2, "#6b8e23"), tile(2, 13, "#804080"),
-		svg("rect", { x: 14, y: 14, width: 7, height: 7, rx: 1.5, fill: "none", stroke: "#f0b429",
-			"stroke-width": 2, "stroke-dasharray": "3 2" }));
+	return svg(
+		"svg",
+		{ viewBox: "0 0 24 24", class: "logo", "aria-hidden": "true" },
+		tile(2, 2, "#4682b4"),
+		tile(13, 2, "#6b8e23"),
+		tile(2, 13, "#804080"),
+		svg("rect", {
+			x: 14,
+			y: 14,
+			width: 7,
+			height: 7,
+			rx: 1.5,
+			fill: "none",
+			stroke: "#f0b429",
+			"stroke-width": 2,
+			"stroke-dasharray": "3 2",
+		}),
+	);
 }
 
 function draw_frame() {
 	links = NAV.map(([path, text]) => h("a", { href: `#${path}`, data: { path } }, text));
-	replace(top, h("div", { class: "bar" },
-		h("a", { class: "brand", href: "#/runs" }, logo(), "tpldd"),
-		h("nav", { "aria-label": "main" }, links),
-		status,
-		h("button", { type: "button", class: "quiet small", onclick: () => sign_out() }, "sign out")));
+	replace(
+		top,
+		h(
+			"div.bar",
+			h("a.brand", { href: "#/runs" }, logo(), "tpldd"),
+			h("nav", { "aria-label": "main" }, links),
+			status,
+			h("button.quiet.small", { onclick: () => sign_out() }, "sign out"),
+		),
+	);
 }
 
 function show_status(s) {
 	const [text, title] = STATUS[s];
 	status.className = `status ${s}`;
 	status.title = title;
-	replace(status, h("i", { class: "dot", "aria-hidden": "true" }), text);
+	replace(status, h("i.dot", { "aria-hidden": "true" }), text);
 }
 
 function mark(path) {
 	for (const a of links) {
 		const here = path === a.dataset.path || path.startsWith(`${a.dataset.path}/`);
-		if (here)
-			a.setAttribute("aria-current", "page");
-		else
-			a.removeAttribute("aria-current");
+		if (here) a.setAttribute("aria-current", "page");
+		else a.removeAttribute("aria-current");
 	}
 	document.title = "tpldd";
 }
@@ -89,10 +110,13 @@ function sign_out(message) {
 	forget();
 	set_token("");
 	replace(top);
-	replace(main, login_page((t) => {
-		set_token(t);
-		sign_in();
-	}, message));
+	replace(
+		main,
+		login_page((t) => {
+			set_token(t);
+			sign_in();
+		}, message),
+	);
 	main.removeAttribute("aria-busy");
 }
 
@@ -116,7 +140,5 @@ window.addEventListener("hashchange", () => {
 		location.reload();
 	}
 });
-if (await find_token())
-	sign_in();
-else
-	sign_out();
+if (await find_token()) sign_in();
+else sign_out();

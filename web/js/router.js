@@ -4,7 +4,10 @@
  * answer never blanks the screen. `signal` aborts when the user leaves. */
 
 const routes = [];
-let outlet = null, current = null, on_change = () => {}, on_error = () => {};
+let outlet = null,
+	current = null,
+	on_change = () => {},
+	on_error = () => {};
 
 /* route("/runs/:id", page): ":x" matches one segment. */
 export function route(pattern, page) {
@@ -22,18 +25,15 @@ export function parse_hash(hash) {
 export function href(path, query) {
 	const q = new URLSearchParams();
 	for (const [key, value] of Object.entries(query || {}))
-		if (value !== null && value !== undefined && value !== "")
-			q.set(key, value);
+		if (value !== null && value !== undefined && value !== "") q.set(key, value);
 	const text = q.toString();
 	return `#${path}${text ? `?${text}` : ""}`;
 }
 
 export function go(path, query) {
 	const target = href(path, query);
-	if (location.hash === target)
-		show();
-	else
-		location.hash = target;
+	if (location.hash === target) show();
+	else location.hash = target;
 }
 
 /* Changes the query in place: no history entry, no new rendering. */
@@ -41,17 +41,14 @@ export function set_query(changes) {
 	const { path, query } = parse_hash(location.hash);
 	Object.assign(query, changes);
 	history.replaceState(null, "", href(path, query));
-	if (current)
-		Object.assign(current.query, changes);
+	if (current) Object.assign(current.query, changes);
 }
 
 function match(path) {
 	const segments = path.split("/").filter(Boolean).map(decodeURIComponent);
 	for (const { parts, page } of routes) {
-		if (parts.length !== segments.length)
-			continue;
-		if (!parts.every((p, i) => p.startsWith(":") || p === segments[i]))
-			continue;
+		if (parts.length !== segments.length) continue;
+		if (!parts.every((p, i) => p.startsWith(":") || p === segments[i])) continue;
 		const params = {};
 		parts.forEach((p, i) => p.startsWith(":") && (params[p.slice(1)] = segments[i]));
 		return { page, params };
@@ -64,8 +61,7 @@ function swap(node, same_page) {
 	const id = document.activeElement && document.activeElement.id;
 	const y = window.scrollY;
 	outlet.replaceChildren(node);
-	if (id && document.getElementById(id))
-		document.getElementById(id).focus({ preventScroll: true });
+	if (id && document.getElementById(id)) document.getElementById(id).focus({ preventScroll: true });
 	window.scrollTo(0, same_page ? y : 0);
 }
 
@@ -77,8 +73,7 @@ export async function show() {
 		return;
 	}
 	const before = current;
-	if (before)
-		before.abort.abort();
+	if (before) before.abort.abort();
 	const abort = new AbortController();
 	const mine = { abort, query, path };
 	current = mine;
@@ -88,12 +83,10 @@ export async function show() {
 	try {
 		node = await found.page({ params: found.params, query, path, signal: abort.signal });
 	} catch (e) {
-		if (abort.signal.aborted)
-			return;
+		if (abort.signal.aborted) return;
 		node = on_error(e);
 	}
-	if (current !== mine)
-		return;
+	if (current !== mine) return;
 	swap(node, before && before.path === path);
 	outlet.removeAttribute("aria-busy");
 }
@@ -108,7 +101,6 @@ export function start(el, hooks) {
 
 export function stop() {
 	window.removeEventListener("hashchange", show);
-	if (current)
-		current.abort.abort();
+	if (current) current.abort.abort();
 	current = null;
 }

@@ -11,16 +11,14 @@ let channel = null;
 function listen() {
 	channel = new BroadcastChannel("tpldd");
 	channel.addEventListener("message", ({ data }) => {
-		if (data.want && token())
-			channel.postMessage({ token: token() });
+		if (data.want && token()) channel.postMessage({ token: token() });
 	});
 }
 
 /* True once this tab has a token: its own, or one that another tab gave. */
 export async function find_token() {
 	listen();
-	if (token())
-		return true;
+	if (token()) return true;
 	return new Promise((resolve) => {
 		const done = (found) => {
 			clearTimeout(timer);
@@ -28,8 +26,7 @@ export async function find_token() {
 			resolve(found);
 		};
 		const receive = ({ data }) => {
-			if (!data.token)
-				return;
+			if (!data.token) return;
 			set_token(data.token);
 			done(true);
 		};

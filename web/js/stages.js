@@ -6,11 +6,11 @@ import { is_source, phase_name, round_name } from "./format.js";
 /* [{phase, round}], round null for the source model. */
 export function stages_of(config) {
 	const self = config.self_training || {};
-	const phase1 = self.phase1_rounds || 0, rounds = phase1 + (self.phase2_rounds || 0);
+	const phase1 = self.phase1_rounds || 0,
+		rounds = phase1 + (self.phase2_rounds || 0);
 	const every = (config.evaluation && config.evaluation.every_rounds) || 1;
 	const list = [{ phase: "source_training", round: null }];
-	if (config.eval)
-		list.push({ phase: "evaluation", round: null });
+	if (config.eval) list.push({ phase: "evaluation", round: null });
 	for (let r = 0; r < rounds; r++) {
 		list.push({ phase: "scoring", round: r });
 		list.push({ phase: r < phase1 ? "phase1_training" : "phase2_training", round: r });
@@ -25,13 +25,17 @@ function same_round(a, b) {
 }
 
 export function current_stage(run, list) {
-	if (run.state === "completed" || run.state === "completing")
-		return list.length;
+	if (run.state === "completed" || run.state === "completing") return list.length;
 	return list.findIndex((s) => s.phase === run.phase && same_round(s.round, run.round));
 }
 
-const SHORT = { source_training: "train", scoring: "score", phase1_training: "train", phase2_training: "train",
-	evaluation: "eval" };
+const SHORT = {
+	source_training: "train",
+	scoring: "score",
+	phase1_training: "train",
+	phase2_training: "train",
+	evaluation: "eval",
+};
 
 export function timeline(run) {
 	const list = stages_of(run.config);
@@ -42,16 +46,38 @@ export function timeline(run) {
 		if (!last || !same_round(last.round, stage.round))
 			groups.push({ round: stage.round, cells: [], kind: "source" });
 		const group = groups[groups.length - 1];
-		if (stage.phase.endsWith("training"))
-			group.kind = stage.phase;
+		if (stage.phase.endsWith("training")) group.kind = stage.phase;
 		const state = i < now ? "done" : i === now ? "now" : "todo";
 		const share = i < now ? 1 : i === now && run.steps_total ? run.step / run.steps_total : 0;
-		group.cells.push(h("span", { class: `stage ${state} ${stage.phase}`,
-			title: `${round_name(stage.round)}: ${phase_name(stage.phase)}, ${state === "now" ? "under way" : state === "done" ? "done" : "to do"}` },
-		h("i", { style: { width: `${100 * share}%` } }), h("b", null, SHORT[stage.phase])));
+		group.cells.push(
+			h(
+				"span",
+				{
+					class: `stage ${state} ${stage.phase}`,
+					title: `${round_name(stage.round)}: ${phase_name(stage.phase)}, ${state === "now" ? "under way" : state === "done" ? "done" : "to do"}`,
+				},
+				h("i", { style: { width: `${100 * share}%` } }),
+				h("b", SHORT[stage.phase]),
+			),
+		);
 	});
-	return h("div", { class: "timeline", role: "img", "aria-label": `stage ${Math.min(now + 1, list.length)} of ${list.length}` },
-		groups.map((g) => h("div", { class: "stage-group" }, h("div", { class: "cells" }, g.cells),
-			h("div", { class: "stage-label" }, is_source(g.round) ? "source model" : `round ${g.round}`,
-				g.kind === "phase2_training" ? h("em", null, "phase 2") : g.kind === "phase1_training" ? h("em", null, "phase 1") : null))));
+	return h(
+		"div.timeline",
+		{ role: "img", "aria-label": `stage ${Math.min(now + 1, list.length)} of ${list.length}` },
+		groups.map((g) =>
+			h(
+				"div.stage-group",
+				h("div.cells", g.cells),
+				h(
+					"div.stage-label",
+					is_source(g.round) ? "source model" : `round ${g.round}`,
+					g.kind === "phase2_training"
+						? h("em", "phase 2")
+						: g.kind === "phase1_training"
+							? h("em", "phase 1")
+							: null,
+				),
+			),
+		),
+	);
 }

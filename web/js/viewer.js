@@ -11,10 +11,13 @@ const MAX_ZOOM = 16;
  * caller's; redraw() after changing it, rebuild() after changing mode or layer. */
 export function viewer({ data, classes, state, signal, on_pixel }) {
 	const { photo, layer } = data;
-	const node = h("div", { class: "panels" });
+	const node = h("div.panels");
 	const painted = new Map(); /* layer key -> canvas, for the present hidden set */
 	const view = { zoom: 1, x: 0.5, y: 0.5 }; /* centre in shares of the photo */
-	let panels = [], hover = null, frame = 0, drag = null;
+	let panels = [],
+		hover = null,
+		frame = 0,
+		drag = null;
 
 	function paint(key) {
 		if (!painted.has(key)) {
@@ -26,10 +29,14 @@ export function viewer({ data, classes, state, signal, on_pixel }) {
 	/* Photo pixels to canvas pixels: scale and offsets, the same in every panel of a size. */
 	function transform(canvas) {
 		const scale = (canvas.width / photo.width) * view.zoom;
-		const free_x = canvas.width - photo.width * scale, free_y = canvas.height - photo.height * scale;
+		const free_x = canvas.width - photo.width * scale,
+			free_y = canvas.height - photo.height * scale;
 		const clamp = (v, free) => Math.min(0, Math.max(free, v));
-		return { scale, x: clamp(canvas.width / 2 - view.x * photo.width * scale, free_x),
-			y: clamp(canvas.height / 2 - view.y * photo.height * scale, free_y) };
+		return {
+			scale,
+			x: clamp(canvas.width / 2 - view.x * photo.width * scale, free_x),
+			y: clamp(canvas.height / 2 - view.y * photo.height * scale, free_y),
+		};
 	}
 	function draw_panel({ canvas, key, opacity }) {
 		const ctx = canvas.getContext("2d");
@@ -45,8 +52,7 @@ export function viewer({ data, classes, state, signal, on_pixel }) {
 			ctx.drawImage(paint(key), 0, 0, photo.width, photo.height);
 			ctx.globalAlpha = 1;
 		}
-		if (hover && panels.length > 1)
-			crosshair(ctx, t.scale);
+		if (hover && panels.length > 1) crosshair(ctx, t.scale);
 	}
 	function crosshair(ctx, scale) {
 		ctx.lineWidth = 1.5 / scale;
@@ -75,8 +81,7 @@ export function viewer({ data, classes, state, signal, on_pixel }) {
 	}
 	function zoom_by(factor) {
 		view.zoom = Math.min(MAX_ZOOM, Math.max(1, view.zoom * factor));
-		if (view.zoom === 1)
-			view.x = view.y = 0.5;
+		if (view.zoom === 1) view.x = view.y = 0.5;
 		redraw();
 	}
 	function move(canvas, event) {
@@ -105,15 +110,20 @@ export function viewer({ data, classes, state, signal, on_pixel }) {
 				drag = { at_x: e.clientX, at_y: e.clientY, x: view.x, y: view.y };
 			}
 		});
-		canvas.addEventListener("pointerup", () => { drag = null; });
-		canvas.addEventListener("wheel", (e) => {
-			if (!e.ctrlKey && !e.metaKey)
-				return;
-			e.preventDefault();
-			zoom_by(e.deltaY < 0 ? 1.2 : 1 / 1.2);
-		}, { passive: false });
+		canvas.addEventListener("pointerup", () => {
+			drag = null;
+		});
+		canvas.addEventListener(
+			"wheel",
+			(e) => {
+				if (!e.ctrlKey && !e.metaKey) return;
+				e.preventDefault();
+				zoom_by(e.deltaY < 0 ? 1.2 : 1 / 1.2);
+			},
+			{ passive: false },
+		);
 		panels.push({ canvas, key, opacity });
-		return h("figure", { class: "panel" }, h("figcaption", null, title, missing ? " (not kept for this round)" : ""), canvas);
+		return h("figure.panel", h("figcaption", title, missing ? " (not kept for this round)" : ""), canvas);
 	}
 	function resize() {
 		for (const { canvas } of panels) {
@@ -131,11 +141,13 @@ export function viewer({ data, classes, state, signal, on_pixel }) {
 		const chosen = LAYERS.find((l) => l.key === state.layer);
 		node.className = `panels ${state.mode}`;
 		if (state.mode === "all")
-			replace(node, panel(null, "Photo"), LAYERS.map((l) => panel(l.key, l.name)));
-		else if (state.mode === "pair")
-			replace(node, panel(null, "Photo"), panel(chosen.key, chosen.name));
-		else
-			replace(node, panel(chosen.key, `${chosen.name} over the photo`));
+			replace(
+				node,
+				panel(null, "Photo"),
+				LAYERS.map((l) => panel(l.key, l.name)),
+			);
+		else if (state.mode === "pair") replace(node, panel(null, "Photo"), panel(chosen.key, chosen.name));
+		else replace(node, panel(chosen.key, `${chosen.name} over the photo`));
 		for (const { canvas } of panels)
 			canvas.style.setProperty("aspect-ratio", `${photo.width} / ${photo.height}`);
 		resize();

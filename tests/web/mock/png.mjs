@@ -3,20 +3,19 @@ import { deflateSync } from "node:zlib";
 
 const TABLE = Array.from({ length: 256 }, (_, n) => {
 	let c = n;
-	for (let k = 0; k < 8; k++)
-		c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+	for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
 	return c >>> 0;
 });
 function crc32(bytes) {
 	let c = 0xffffffff;
-	for (const b of bytes)
-		c = TABLE[(c ^ b) & 255] ^ (c >>> 8);
+	for (const b of bytes) c = TABLE[(c ^ b) & 255] ^ (c >>> 8);
 	return ~c >>> 0;
 }
 
 function chunk(type, data) {
 	const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-	const head = Buffer.alloc(4), tail = Buffer.alloc(4);
+	const head = Buffer.alloc(4),
+		tail = Buffer.alloc(4);
 	head.writeUInt32BE(data.length);
 	tail.writeUInt32BE(crc32(body));
 	return Buffer.concat([head, body, tail]);
@@ -52,7 +51,11 @@ export function encode_png(kind, width, height, pixels, palette) {
 	head.writeUInt32BE(width, 0);
 	head.writeUInt32BE(height, 4);
 	head.set([8, type, 0, 0, 0], 8);
-	return Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), chunk("IHDR", head),
+	return Buffer.concat([
+		Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+		chunk("IHDR", head),
 		palette ? chunk("PLTE", Buffer.from(palette.flat())) : Buffer.alloc(0),
-		chunk("IDAT", deflateSync(filtered(pixels, width, height, bytes))), chunk("IEND", Buffer.alloc(0))]);
+		chunk("IDAT", deflateSync(filtered(pixels, width, height, bytes))),
+		chunk("IEND", Buffer.alloc(0)),
+	]);
 }

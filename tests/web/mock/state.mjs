@@ -1,33 +1,97 @@
 /* state: the runs, data sets and results of the pretended daemon. A run's position follows the clock. */
 import { CLASSES, random } from "./scene.mjs";
 
-export const IMAGES = 150, EASY_SHARE = 0.3;
+export const IMAGES = 150,
+	EASY_SHARE = 0.3;
 const STEPS = 40;
 
-const SELF = { phase1_rounds: 3, phase2_rounds: 2, steps_per_round: STEPS, lr: 5e-5, power: 0, source_portion: [0.03, 0.0025, 0.06],
-	portion: { initial: 0.2, step: 0.05, max: 0.5 }, regularizer: { kind: "mrkld", weight: 0.01 }, bootstrap: { beta: 0.95 },
-	voting: { window: 5, iterations: 3, alpha: 0.7, alpha_on: "original", pool: "sum" }, easy_portion: EASY_SHARE, gamma: 2,
-	adversarial: { weight: 0.001, lr: 1e-4 }, rare_class_mining: { chance: 0.8, portion: 0.001 }, flip_average: true };
-const CONFIG = { seed: 1, threads: 0, model: { arch: "deeplabv2-mobilenetv2", output_stride: 8, aspp_dilations: [6, 12, 18, 24], init: null },
+const SELF = {
+	phase1_rounds: 3,
+	phase2_rounds: 2,
+	steps_per_round: STEPS,
+	lr: 5e-5,
+	power: 0,
+	source_portion: [0.03, 0.0025, 0.06],
+	portion: { initial: 0.2, step: 0.05, max: 0.5 },
+	regularizer: { kind: "mrkld", weight: 0.01 },
+	bootstrap: { beta: 0.95 },
+	voting: { window: 5, iterations: 3, alpha: 0.7, alpha_on: "original", pool: "sum" },
+	easy_portion: EASY_SHARE,
+	gamma: 2,
+	adversarial: { weight: 0.001, lr: 1e-4 },
+	rare_class_mining: { chance: 0.8, portion: 0.001 },
+	flip_average: true,
+};
+const CONFIG = {
+	seed: 1,
+	threads: 0,
+	model: { arch: "deeplabv2-mobilenetv2", output_stride: 8, aspp_dilations: [6, 12, 18, 24], init: null },
 	data: { crop: [512, 1024], scale: [0.5, 1.5], mirror: true, batch: 2 },
-	source_training: { steps: 60, lr: 2.5e-4, head_lr_multiplier: 10, power: 0.9, momentum: 0.9, weight_decay: 5e-4 },
-	self_training: SELF, evaluation: { every_rounds: 1, flip: false, scales: [1] } };
+	source_training: {
+		steps: 60,
+		lr: 2.5e-4,
+		head_lr_multiplier: 10,
+		power: 0.9,
+		momentum: 0.9,
+		weight_decay: 5e-4,
+	},
+	self_training: SELF,
+	evaluation: { every_rounds: 1, flip: false, scales: [1] },
+};
 
-export const PRESETS = [["source-only", "source training and evaluation only: what everything else is compared with", 0, 0],
-	["cbst", "class-balanced self-training: the most confident pixels of every class", 5, 0], ["crst-mrkld", "CBST with a confidence regulariser", 5, 0],
-	["crst-lrent", "CBST with soft labels", 5, 0], ["tpld-phase1", "TPLD's voting and bootstrapped loss", 5, 0],
-	["tpld", "both phases: voting, then easy images in full and hard ones aligned", 3, 2]]
-	.map(([name, text, phase1_rounds, phase2_rounds]) => ({ name, text, config: { preset: name, ...CONFIG, self_training: { ...SELF, phase1_rounds, phase2_rounds } } }));
+export const PRESETS = [
+	["source-only", "source training and evaluation only: what everything else is compared with", 0, 0],
+	["cbst", "class-balanced self-training: the most confident pixels of every class", 5, 0],
+	["crst-mrkld", "CBST with a confidence regulariser", 5, 0],
+	["crst-lrent", "CBST with soft labels", 5, 0],
+	["tpld-phase1", "TPLD's voting and bootstrapped loss", 5, 0],
+	["tpld", "both phases: voting, then easy images in full and hard ones aligned", 3, 2],
+].map(([name, text, phase1_rounds, phase2_rounds]) => ({
+	name,
+	text,
+	config: { preset: name, ...CONFIG, self_training: { ...SELF, phase1_rounds, phase2_rounds } },
+}));
 
-export const datasets = [["carla-day", "folder", "/srv/data/carla", 400, 400], ["camvid-dusk", "camvid", "/srv/data/camvid", IMAGES, 40]]
-	.map(([name, layout, root, images, labelled], i) => ({ id: i + 1, name, layout, root, split: "train", include: null, images, labelled, classes: CLASSES, class_set: "camvid-11" }));
-export const weights = [{ id: 1, name: "mobilenetv2-imagenet", arch: "deeplabv2-mobilenetv2", sha256: "5be1c2a4".repeat(8), tensors: 262, bytes: 9073848, whole: false }];
+export const datasets = [
+	["carla-day", "folder", "/srv/data/carla", 400, 400],
+	["camvid-dusk", "camvid", "/srv/data/camvid", IMAGES, 40],
+].map(([name, layout, root, images, labelled], i) => ({
+	id: i + 1,
+	name,
+	layout,
+	root,
+	split: "train",
+	include: null,
+	images,
+	labelled,
+	classes: CLASSES,
+	class_set: "camvid-11",
+}));
+export const weights = [
+	{
+		id: 1,
+		name: "mobilenetv2-imagenet",
+		arch: "deeplabv2-mobilenetv2",
+		sha256: "5be1c2a4".repeat(8),
+		tensors: 262,
+		bytes: 9073848,
+		whole: false,
+	},
+];
 
 export function stages(config) {
-	const s = config.self_training, rounds = s.phase1_rounds + s.phase2_rounds;
-	const list = [["source_training", null, config.source_training.steps], ["evaluation", null, 40]];
+	const s = config.self_training,
+		rounds = s.phase1_rounds + s.phase2_rounds;
+	const list = [
+		["source_training", null, config.source_training.steps],
+		["evaluation", null, 40],
+	];
 	for (let r = 0; r < rounds; r++)
-		list.push(["scoring", r, IMAGES], [r < s.phase1_rounds ? "phase1_training" : "phase2_training", r, s.steps_per_round], ["evaluation", r, 40]);
+		list.push(
+			["scoring", r, IMAGES],
+			[r < s.phase1_rounds ? "phase1_training" : "phase2_training", r, s.steps_per_round],
+			["evaluation", r, 40],
+		);
 	return list.map(([phase, round, total]) => ({ phase, round, total }));
 }
 
@@ -50,13 +114,20 @@ export function set_state(run, to, reason) {
 }
 
 export function add_run(config, state, done) {
-	const run = { id: runs.length + 1, config, state: "queued", units: 0, error: null, history: [], created: new Date().toISOString() };
+	const run = {
+		id: runs.length + 1,
+		config,
+		state: "queued",
+		units: 0,
+		error: null,
+		history: [],
+		created: new Date().toISOString(),
+	};
 	run.total = stages(config).reduce((a, s) => a + s.total, 0);
 	runs.push(run);
 	run.history.push({ time: run.created, from: "queued", to: "queued", reason: "created" });
 	run.units = Math.floor(run.total * (done || 0));
-	if (state)
-		set_state(run, state, state);
+	if (state) set_state(run, state, state);
 	return run;
 }
 
@@ -64,8 +135,7 @@ export function position(run) {
 	let left = run.units;
 	const list = stages(run.config);
 	for (const [index, s] of list.entries()) {
-		if (left < s.total)
-			return { ...s, index, step: left };
+		if (left < s.total) return { ...s, index, step: left };
 		left -= s.total;
 	}
 	return { ...list[list.length - 1], index: list.length, step: list[list.length - 1].total };
@@ -73,17 +143,18 @@ export function position(run) {
 
 /* Moves the running run; `units` of work a call. */
 export function tick(units) {
-	const run = runs.find((r) => ["running", "starting", "pausing", "cancelling"].includes(r.state)) || runs.find((r) => r.state === "queued");
-	if (!run)
-		return;
-	const next = { queued: "starting", starting: "running", pausing: "paused", cancelling: "cancelled" }[run.state];
-	if (next)
-		return set_state(run, next, next);
+	const run =
+		runs.find((r) => ["running", "starting", "pausing", "cancelling"].includes(r.state)) ||
+		runs.find((r) => r.state === "queued");
+	if (!run) return;
+	const next = { queued: "starting", starting: "running", pausing: "paused", cancelling: "cancelled" }[
+		run.state
+	];
+	if (next) return set_state(run, next, next);
 	const before = position(run).index;
 	run.units = Math.min(run.total, run.units + units);
 	emit(run, position(run).index !== before ? "round.finished" : "run.progress");
-	if (run.units >= run.total)
-		set_state(run, "completed", "all stages done");
+	if (run.units >= run.total) set_state(run, "completed", "all stages done");
 }
 
 export function hardness(image, round) {
@@ -94,10 +165,22 @@ export function hardness(image, round) {
 export function round_images(round) {
 	const list = Array.from({ length: IMAGES }, (_, id) => {
 		const h = hardness(id, round);
-		const class_confidence = CLASSES.map((c) => (random(id * 11 + c.id)() < 0.15 ? null : Math.max(0, Math.min(1, 1 - h * (0.5 + 0.9 * random(id + c.id * 5 + round)())))));
-		const confident = 0.75 - 0.6 * h, voted = 0.12;
-		return { id, name: `dusk_${String(id).padStart(6, "0")}`, round, confidence: 1.35 - h, entropy: 0.1 + 0.4 * h, class_confidence,
-			coverage: { confident, voted, soft: 0, ignored: 1 - confident - voted } };
+		const class_confidence = CLASSES.map((c) =>
+			random(id * 11 + c.id)() < 0.15
+				? null
+				: Math.max(0, Math.min(1, 1 - h * (0.5 + 0.9 * random(id + c.id * 5 + round)()))),
+		);
+		const confident = 0.75 - 0.6 * h,
+			voted = 0.12;
+		return {
+			id,
+			name: `dusk_${String(id).padStart(6, "0")}`,
+			round,
+			confidence: 1.35 - h,
+			entropy: 0.1 + 0.4 * h,
+			class_confidence,
+			coverage: { confident, voted, soft: 0, ignored: 1 - confident - voted },
+		};
 	}).sort((a, b) => b.confidence - a.confidence);
 	list.forEach((item, rank) => {
 		item.rank = rank;
@@ -110,36 +193,74 @@ export function round_images(round) {
 
 export function rounds_done(run) {
 	const now = position(run);
-	return stages(run.config).slice(0, now.index).filter((s) => s.phase === "scoring").map(({ round: r }) => ({ round: r,
-		phase: r < run.config.self_training.phase1_rounds ? "phase1_training" : "phase2_training", portion: Math.min(0.5, 0.2 + 0.05 * r),
-		thresholds: CLASSES.map((c) => Math.max(0.3, 0.99 - 0.05 * r - 0.45 * random(c.id + 40)())), easy: IMAGES * EASY_SHARE, hard: IMAGES * (1 - EASY_SHARE),
-		coverage: { confident: 0.2 + 0.05 * r, voted: 0.09, soft: r >= 3 ? 0.12 : 0, ignored: 0.71 - 0.05 * r - (r >= 3 ? 0.12 : 0) }, pseudo_accuracy: 0.96 - 0.01 * r }));
+	return stages(run.config)
+		.slice(0, now.index)
+		.filter((s) => s.phase === "scoring")
+		.map(({ round: r }) => ({
+			round: r,
+			phase: r < run.config.self_training.phase1_rounds ? "phase1_training" : "phase2_training",
+			portion: Math.min(0.5, 0.2 + 0.05 * r),
+			thresholds: CLASSES.map((c) => Math.max(0.3, 0.99 - 0.05 * r - 0.45 * random(c.id + 40)())),
+			easy: IMAGES * EASY_SHARE,
+			hard: IMAGES * (1 - EASY_SHARE),
+			coverage: {
+				confident: 0.2 + 0.05 * r,
+				voted: 0.09,
+				soft: r >= 3 ? 0.12 : 0,
+				ignored: 0.71 - 0.05 * r - (r >= 3 ? 0.12 : 0),
+			},
+			pseudo_accuracy: 0.96 - 0.01 * r,
+		}));
 }
 
 export function iou(run) {
 	const now = position(run);
-	const points = stages(run.config).slice(0, now.index).filter((s) => s.phase === "evaluation").map(({ round }) => {
-		const r = round === null ? -1 : round;
-		const values = CLASSES.map((c) => (c.name === "fence" ? null : Math.max(0.01, 0.2 + 0.65 * random(c.id)() + (r + 1) * 0.05 * (random(c.id + 60)() - 0.3))));
-		const known = values.filter((v) => v !== null);
-		return { step: 60 + (r + 1) * STEPS, round, phase: "evaluation", miou: known.reduce((a, b) => a + b) / known.length, iou: values };
-	});
+	const points = stages(run.config)
+		.slice(0, now.index)
+		.filter((s) => s.phase === "evaluation")
+		.map(({ round }) => {
+			const r = round === null ? -1 : round;
+			const values = CLASSES.map((c) =>
+				c.name === "fence"
+					? null
+					: Math.max(
+							0.01,
+							0.2 + 0.65 * random(c.id)() + (r + 1) * 0.05 * (random(c.id + 60)() - 0.3),
+						),
+			);
+			const known = values.filter((v) => v !== null);
+			return {
+				step: 60 + (r + 1) * STEPS,
+				round,
+				phase: "evaluation",
+				miou: known.reduce((a, b) => a + b) / known.length,
+				iou: values,
+			};
+		});
 	return { classes: CLASSES.map((c) => c.name), points };
 }
 
 export function confusion() {
 	const r = random(9);
-	return { classes: CLASSES.map((c) => c.name), matrix: CLASSES.map((t) => CLASSES.map((p) => (t.name === "fence" ? 0
-		: Math.round(t.id === p.id ? 40000 + 60000 * r() : r() < 0.4 ? 9000 * r() : 300 * r())))) };
+	return {
+		classes: CLASSES.map((c) => c.name),
+		matrix: CLASSES.map((t) =>
+			CLASSES.map((p) =>
+				t.name === "fence"
+					? 0
+					: Math.round(t.id === p.id ? 40000 + 60000 * r() : r() < 0.4 ? 9000 * r() : 300 * r()),
+			),
+		),
+	};
 }
 
 export function metrics(run) {
-	const steps = Math.floor(run.total ? (run.units / run.total) * 260 : 0), r = random(run.id);
+	const steps = Math.floor(run.total ? (run.units / run.total) * 260 : 0),
+		r = random(run.id);
 	const series = { loss: [], loss_adversarial: [], lr: [], step_seconds: [] };
 	for (let s = 1; s <= steps; s++) {
 		series.loss.push([s, 2.2 * Math.exp(-s / 45) + 0.35 + 0.25 * r()]);
-		if (s > 180)
-			series.loss_adversarial.push([s, 0.65 + 0.1 * r()]);
+		if (s > 180) series.loss_adversarial.push([s, 0.65 + 0.1 * r()]);
 		series.lr.push([s, s < 60 ? 2.5e-4 * (1 - s / 60) ** 0.9 : 5e-5]);
 		series.step_seconds.push([s, 0.42 + 0.05 * r()]);
 	}
@@ -152,10 +273,22 @@ export function check(config) {
 	const need = (ok, pointer, detail) => ok || errors.push({ pointer, detail });
 	need(typeof config.name === "string" && config.name !== "", "/name", "a name is needed");
 	for (const key of ["source", "target"])
-		need(datasets.some((d) => d.name === config[key]), `/${key}`, `no data set "${config[key] || ""}"`);
-	need(Number.isInteger(config.data.batch) && config.data.batch >= 1 && config.data.batch <= 64, "/data/batch", `${JSON.stringify(config.data.batch)} is not in 1..64`);
+		need(
+			datasets.some((d) => d.name === config[key]),
+			`/${key}`,
+			`no data set "${config[key] || ""}"`,
+		);
+	need(
+		Number.isInteger(config.data.batch) && config.data.batch >= 1 && config.data.batch <= 64,
+		"/data/batch",
+		`${JSON.stringify(config.data.batch)} is not in 1..64`,
+	);
 	for (const key of Object.keys(config))
-		need(key in CONFIG || ["name", "preset", "source", "target", "eval"].includes(key), `/${key}`, "unknown key");
+		need(
+			key in CONFIG || ["name", "preset", "source", "target", "eval"].includes(key),
+			`/${key}`,
+			"unknown key",
+		);
 	return errors;
 }
 

@@ -1,17 +1,14 @@
 /* classes: per-class IoU over the rounds as lines, heat map and table, and the confusion matrix. */
 
 import { get } from "../api.js";
-import { css_color, line_color, run_classes } from "../catalog.js";
+import { line_color, run_classes } from "../catalog.js";
 import { chart, css, heat, is_dark } from "../charts.js";
+import { confusion_card } from "../confusion.js";
 import { h, replace, throttle } from "../dom.js";
 import { is_number, is_source, number, percent, phase_name, round_name, signed_percent } from "../format.js";
-import { go, href, set_query } from "../router.js";
+import { go, set_query } from "../router.js";
 import { run_shell } from "../run_shell.js";
-import { sort_table } from "../widgets.js";
-
-function swatch(color) {
-	return h("i", { class: "swatch", style: { "background-color": css_color(color) }, "aria-hidden": "true" });
-}
+import { col, col_num, sort_table, swatch } from "../widgets.js";
 
 /* Position on the axis: the source model stands left of round 0. */
 function place(point) {
@@ -23,127 +20,241 @@ function place_name(x) {
 
 /* Joins class names of /iou with colours of the data set. */
 function named(names, classes) {
-	return names.map((name, k) => ({ id: k, name, color: (classes[k] && classes[k].color) || [128, 128, 128] }));
+	return names.map((name, k) => ({
+		id: k,
+		name,
+		color: (classes[k] && classes[k].color) || [128, 128, 128],
+	}));
 }
 
 function lines_card(iou, classes, ctx, hidden) {
 	const body = h("div");
 	const shown = () => classes.filter((c) => !hidden.has(c.id));
+	let plot = null;
 	function draw() {
-		const series = shown().map((c) => ({ label: c.name, color: () => line_color(c.color, is_dark()),
-			points: iou.points.filter((p) => is_number(p.iou[c.id])).map((p) => [place(p), 100 * p.iou[c.id]]) }));
-		series.push({ label: "mean", color: () => css("--text"), width: 3, dash: [8, 4],
-			points: iou.points.filter((p) => is_number(p.miou)).map((p) => [place(p), 100 * p.miou]) });
+		if (plot) plot.destroy();
+		const series = shown().map((c) => ({
+			label: c.name,
+			color: () => line_color(c.color, is_dark()),
+			points: iou.points
+				.filter((p) => is_number(p.iou[c.id]))
+				.map((p) => [place(p), 100 * p.iou[c.id]]),
+		}));
+		series.push({
+			label: "mean",
+			color: () => css("--text"),
+			width: 3,
+			dash: [8, 4],
+			points: iou.points.filter((p) => is_number(p.miou)).map((p) => [place(p), 100 * p.miou]),
+		});
 		const last = Math.max(...iou.points.map(place));
-		const c = chart({ label: "IoU of each class over the rounds; the numbers are in the heat map", series, height: 340, points: true, focus: true, legend: false, signal: ctx.signal,
-			x_range: () => [-1.15, Math.max(0, last) + 0.15], x_splits: () => Array.from({ length: last + 2 }, (_, i) => i - 1),
-			x_values: (_, ticks) => ticks.map(place_name), y_values: (_, ticks) => ticks.map((t) => `${t} %`),
-			y_range: (_, low, high) => [Math.max(0, Math.floor((low || 0) / 10) * 10), Math.min(100, Math.ceil((high || 1) / 10) * 10)] });
-		replace(body, c.node);
+		plot = chart({
+			label: "IoU of each class over the rounds; the numbers are in the heat map",
+			series,
+			height: 340,
+			points: true,
+			focus: true,
+			legend: false,
+			signal: ctx.signal,
+			x_range: () => [-1.15, Math.max(0, last) + 0.15],
+			x_splits: () => Array.from({ length: last + 2 }, (_, i) => i - 1),
+			x_values: (_, ticks) => ticks.map(place_name),
+			y_values: (_, ticks) => ticks.map((t) => `${t} %`),
+			y_range: (_, low, high) => [
+				Math.max(0, Math.floor((low || 0) / 10) * 10),
+				Math.min(100, Math.ceil((high || 1) / 10) * 10),
+			],
+		});
+		replace(body, plot.node);
 	}
-	function toggle(ids) {
+	/* The legend is drawn anew; the keyboard stays where it was. */
+	function toggle(ids, focus) {
 		const all_hidden = ids.every((id) => hidden.has(id));
 		ids.forEach((id) => (all_hidden ? hidden.delete(id) : hidden.add(id)));
 		set_query({ hide: [...hidden].join(".") });
 		draw();
 		draw_legend();
+		document.getElementById(focus).focus();
 	}
-	const legend = h("ul", { class: "legend-row toggles" });
+	const legend = h("ul.legend-row.toggles");
 	function draw_legend() {
-		replace(legend, h("li", null, h("button", { type: "button", class: "small", onclick: () => toggle(classes.map((c) => c.id)) },
-			hidden.size === classes.length ? "show all" : "hide all")),
-		classes.map((c) => h("li", null, h("button", { type: "button", class: "quiet small", id: `line-${c.id}`, "aria-pressed": String(!hidden.has(c.id)),
-			onclick: () => {
-				toggle([c.id]);
-				document.getElementById(`line-${c.id}`).focus();
-			} }, swatch(c.color), c.name))),
-		h("li", null, h("span", { class: "dash-mark", "aria-hidden": "true" }), "mean"));
+		replace(
+			legend,
+			h(
+				"li",
+				h(
+					"button.small",
+					{
+						id: "line-all",
+						onclick: () =>
+							toggle(
+								classes.map((c) => c.id),
+								"line-all",
+							),
+					},
+					hidden.size === classes.length ? "show all" : "hide all",
+				),
+			),
+			classes.map((c) =>
+				h(
+					"li",
+					h(
+						"button.quiet.small",
+						{
+							id: `line-${c.id}`,
+							"aria-pressed": String(!hidden.has(c.id)),
+							onclick: () => toggle([c.id], `line-${c.id}`),
+						},
+						swatch(c.color),
+						c.name,
+					),
+				),
+			),
+			h("li", h("span.dash-mark", { "aria-hidden": "true" }), "mean"),
+		);
 	}
 	draw();
 	draw_legend();
-	return h("section", { class: "card" }, h("h2", null, "IoU of each class over the rounds, %"), body, legend);
+	return h("section.card", h("h2", "IoU of each class over the rounds, %"), body, legend);
 }
 
 function heat_card(iou, classes) {
-	const cell = (v) => h("td", { class: "num", style: is_number(v) ? heat(v) : null, title: is_number(v) ? null : "not in the labels" }, percent(v));
-	return h("section", { class: "card" }, h("h2", null, "Heat map: IoU %, class by round"),
-		h("div", { class: "table-wrap" }, h("table", { class: "heat-table" },
-			h("thead", null, h("tr", null, h("th", { scope: "col" }, "Class"),
-				iou.points.map((p) => h("th", { scope: "col", class: "num", title: `${phase_name(p.phase)}, step ${number(p.step)}` }, place_name(place(p)))))),
-			h("tbody", null, classes.map((c) => h("tr", null, h("th", { scope: "row" }, swatch(c.color), " ", c.name), iou.points.map((p) => cell(p.iou[c.id])))),
-				h("tr", { class: "mean-row" }, h("th", { scope: "row" }, "mean"), iou.points.map((p) => cell(p.miou)))))));
+	const cell = (v) =>
+		h(
+			"td.num",
+			{ style: is_number(v) ? heat(v) : null, title: is_number(v) ? null : "not in the labels" },
+			percent(v),
+		);
+	return h(
+		"section.card",
+		h("h2", "Heat map: IoU %, class by round"),
+		h(
+			"div.table-wrap",
+			h(
+				"table.heat-table",
+				h(
+					"thead",
+					h(
+						"tr",
+						col("Class"),
+						iou.points.map((p) =>
+							col_num(place_name(place(p)), `${phase_name(p.phase)}, step ${number(p.step)}`),
+						),
+					),
+				),
+				h(
+					"tbody",
+					classes.map((c) =>
+						h(
+							"tr",
+							h("th", { scope: "row" }, swatch(c.color), " ", c.name),
+							iou.points.map((p) => cell(p.iou[c.id])),
+						),
+					),
+					h(
+						"tr.mean-row",
+						h("th", { scope: "row" }, "mean"),
+						iou.points.map((p) => cell(p.miou)),
+					),
+				),
+			),
+		),
+	);
 }
 
 function table_card(iou, classes, ctx) {
 	const first = iou.points.find((p) => is_source(p.round)) || iou.points[0];
 	const last = iou.points[iou.points.length - 1];
-	const best = (c) => iou.points.reduce((a, p) => (is_number(p.iou[c.id]) && (a === null || p.iou[c.id] > a) ? p.iou[c.id] : a), null);
-	const delta = (c) => (is_number(first.iou[c.id]) && is_number(last.iou[c.id]) ? last.iou[c.id] - first.iou[c.id] : null);
+	const best = (c) =>
+		iou.points.reduce(
+			(a, p) => (is_number(p.iou[c.id]) && (a === null || p.iou[c.id] > a) ? p.iou[c.id] : a),
+			null,
+		);
+	const delta = (c) =>
+		is_number(first.iou[c.id]) && is_number(last.iou[c.id]) ? last.iou[c.id] - first.iou[c.id] : null;
 	const columns = [
-		{ key: "class", label: "Class", value: (c) => c.name, cell: (c) => h("span", { class: "inline" }, swatch(c.color), c.name) },
-		{ key: "source", label: "Source-only %", num: true, value: (c) => first.iou[c.id], cell: (c) => percent(first.iou[c.id]) },
-		{ key: "now", label: "Now %", num: true, value: (c) => last.iou[c.id], cell: (c) => percent(last.iou[c.id]) },
+		{
+			key: "class",
+			label: "Class",
+			value: (c) => c.name,
+			cell: (c) => h("span.inline", swatch(c.color), c.name),
+		},
+		{
+			key: "source",
+			label: "Source-only %",
+			num: true,
+			value: (c) => first.iou[c.id],
+			cell: (c) => percent(first.iou[c.id]),
+		},
+		{
+			key: "now",
+			label: "Now %",
+			num: true,
+			value: (c) => last.iou[c.id],
+			cell: (c) => percent(last.iou[c.id]),
+		},
 		{ key: "best", label: "Best %", num: true, value: best, cell: (c) => percent(best(c)) },
-		{ key: "change", label: "Change", num: true, title: "now minus source-only, points", value: delta,
-			cell: (c) => h("strong", { class: delta(c) > 0 ? "good-text" : delta(c) < 0 ? "bad-text" : null }, signed_percent(delta(c))) },
+		{
+			key: "change",
+			label: "Change",
+			num: true,
+			title: "now minus source-only, points",
+			value: delta,
+			cell: (c) =>
+				h(
+					"strong",
+					{ class: delta(c) > 0 ? "good-text" : delta(c) < 0 ? "bad-text" : null },
+					signed_percent(delta(c)),
+				),
+		},
 	];
-	return h("section", { class: "card" }, h("h2", null, "Change since source-only"),
-		sort_table({ columns, rows: classes, sort: ctx.query.sort || "-change", caption: "IoU of each class",
-			on_sort: (sort) => go(ctx.path, { ...ctx.query, sort }) }),
-		h("p", { class: "muted" }, `mean: ${percent(first.miou)} → ${percent(last.miou)} (${signed_percent(last.miou - first.miou)} points, ${round_name(last.round)})`));
-}
-
-function confusion_table(c, classes, run_id) {
-	const sums = c.matrix.map((row) => row.reduce((a, b) => a + b, 0));
-	return h("div", { class: "table-wrap" }, h("table", { class: "heat-table confusion" },
-		h("thead", null, h("tr", null, h("th", { scope: "col" }, "truth ↓ predicted →"),
-			classes.map((k) => h("th", { scope: "col", title: k.name }, h("span", { class: "slanted" }, k.name))))),
-		h("tbody", null, c.matrix.map((row, t) => h("tr", null,
-			h("th", { scope: "row" }, swatch(classes[t].color), " ", classes[t].name),
-			row.map((n, p) => {
-				const share = sums[t] > 0 ? n / sums[t] : null;
-				const text = share === null ? `${classes[t].name} is not in the labels`
-					: `${percent(share)} % of ${classes[t].name} is predicted as ${classes[p].name} (${number(n)} pixels)`;
-				return h("td", { class: t === p ? "num diagonal" : "num", style: share === null ? null : heat(share), title: text },
-					share === null ? "" : h("a", { href: href(`/runs/${run_id}/images`, { class: p, sort: "confidence" }), "aria-label": text },
-						share >= 0.005 ? Math.round(100 * share) : "·"));
-			}))))));
-}
-
-async function confusion_card(iou, classes, ctx) {
-	const rounds = iou.points.map((p) => p.round);
-	const wanted = ctx.query.round;
-	const round = wanted === "source" ? null : wanted !== undefined ? Number(wanted) : rounds[rounds.length - 1];
-	const c = await get(`/runs/${ctx.params.id}/confusion`, { round: is_source(round) ? "source" : round }, ctx.signal);
-	const chosen = is_source(round) ? "source" : String(round);
-	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Confusion, % of the true class"),
-		h("div", { class: "tools" }, h("label", { class: "inline" }, "model after",
-			h("select", { id: "confusion-round", value: chosen, onchange: (e) => go(ctx.path, { ...ctx.query, round: e.target.value }) },
-				rounds.map((r) => h("option", { value: is_source(r) ? "source" : r }, round_name(r))))))),
-	confusion_table(c, classes, ctx.params.id),
-	h("p", { class: "muted" }, "A cell opens the images in which the predicted class occurs, least confident first."));
+	return h(
+		"section.card",
+		h("h2", "Change since source-only"),
+		sort_table({
+			columns,
+			rows: classes,
+			sort: ctx.query.sort || "-change",
+			caption: "IoU of each class",
+			on_sort: (sort) => go(ctx.path, { ...ctx.query, sort }),
+		}),
+		h(
+			"p.muted",
+			`mean: ${percent(first.miou)} → ${percent(last.miou)} (${signed_percent(last.miou - first.miou)} points, ${round_name(last.round)})`,
+		),
+	);
 }
 
 export async function classes_page(ctx) {
 	const shell = await run_shell(ctx, "/classes");
-	const [iou, colors] = await Promise.all([get(`/runs/${ctx.params.id}/iou`, null, ctx.signal), run_classes(shell.run)]);
+	const [iou, colors] = await Promise.all([
+		get(`/runs/${ctx.params.id}/iou`, null, ctx.signal),
+		run_classes(shell.run),
+	]);
 	const hidden = new Set((ctx.query.hide || "").split(".").filter(Boolean).map(Number));
 	let shown = iou.points.length;
 	/* A new evaluation draws the page anew. */
 	const look = throttle(async () => {
 		const now = await get(`/runs/${ctx.params.id}/iou`, null, ctx.signal).catch(() => null);
-		if (now && now.points.length !== shown && !ctx.signal.aborted)
-			go(ctx.path, ctx.query);
+		if (now && now.points.length !== shown && !ctx.signal.aborted) go(ctx.path, ctx.query);
 	}, 5000);
 	shell.watch(look);
 	if (!shown) {
-		shell.node.append(h("p", { class: "note" }, shell.run.config.eval ? "The first evaluation follows source training."
-			: "This run has no evaluation set (eval is null), so there is no IoU to show."));
+		shell.node.append(
+			h(
+				"p.note",
+				shell.run.config.eval
+					? "The first evaluation follows source training."
+					: "This run has no evaluation set (eval is null), so there is no IoU to show.",
+			),
+		);
 		return shell.node;
 	}
 	const classes = named(iou.classes, colors);
-	shell.node.append(lines_card(iou, classes, ctx, hidden),
-		h("div", { class: "columns" }, heat_card(iou, classes), table_card(iou, classes, ctx)),
-		h("div", { class: "stacked" }, await confusion_card(iou, classes, ctx)));
+	shell.node.append(
+		lines_card(iou, classes, ctx, hidden),
+		h("div.columns", heat_card(iou, classes), table_card(iou, classes, ctx)),
+		h("div.stacked", await confusion_card(iou, classes, ctx)),
+	);
 	return shell.node;
 }

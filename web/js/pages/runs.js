@@ -3,12 +3,25 @@
 import { get_all } from "../api.js";
 import { h, replace, throttle } from "../dom.js";
 import { subscribe } from "../events.js";
-import { duration, FINAL, is_number, is_source, percent, phase_name, round_name, signed_percent } from "../format.js";
+import {
+	duration,
+	FINAL,
+	is_number,
+	is_source,
+	percent,
+	phase_name,
+	round_name,
+	signed_percent,
+} from "../format.js";
 import { go, href, set_query } from "../router.js";
 import { code_block, empty, progress_bar, sort_table, state_pill } from "../widgets.js";
 import { datasets } from "../catalog.js";
 
-const FILTERS = [["", "all"], ["active", "active"], ["final", "finished"]];
+const FILTERS = [
+	["", "all"],
+	["active", "active"],
+	["final", "finished"],
+];
 
 function gain(run) {
 	const { source_only: before, best } = run.miou || {};
@@ -16,33 +29,80 @@ function gain(run) {
 }
 
 function where(run) {
-	if (run.state === "queued" && !run.progress)
-		return h("span", { class: "muted" }, "waiting for the cores");
-	if (run.state === "completed")
-		return h("span", { class: "muted" }, `${run.rounds_total || 0} rounds`);
+	if (run.state === "queued" && !run.progress) return h("span.muted", "waiting for the cores");
+	if (run.state === "completed") return h("span.muted", `${run.rounds_total || 0} rounds`);
 	const step = run.steps_total ? ` ${run.step}/${run.steps_total}` : "";
 	const round = is_source(run.round) ? "source" : `${round_name(run.round)} of ${run.rounds_total}`;
-	return h("span", { class: "nowrap" }, `${round} · ${phase_name(run.phase)}${step}`);
+	return h("span.nowrap", `${round} · ${phase_name(run.phase)}${step}`);
 }
 
 const COLUMNS = [
 	{ key: "id", label: "#", num: true, value: (r) => r.id, cell: (r) => r.id },
-	{ key: "name", label: "Name", value: (r) => r.name, cell: (r) => h("a", { href: href(`/runs/${r.id}`), class: "strong" }, r.name) },
+	{
+		key: "name",
+		label: "Name",
+		value: (r) => r.name,
+		cell: (r) => h("a", { href: href(`/runs/${r.id}`), class: "strong" }, r.name),
+	},
 	{ key: "preset", label: "Preset", cls: "roomy", value: (r) => preset(r), cell: (r) => preset(r) },
 	{ key: "state", label: "State", value: (r) => r.state, cell: (r) => state_pill(r.state) },
 	{ key: "where", label: "Where", cell: where },
-	{ key: "progress", label: "Progress", num: true, value: (r) => r.progress, cell: (r) => h("div", { class: "progress-cell" },
-		progress_bar(r.progress, `progress of ${r.name}`), h("span", null, `${percent(r.progress, 0)} %`)) },
-	{ key: "eta", label: "ETA", num: true, value: (r) => (FINAL.has(r.state) ? null : r.eta_seconds),
-		cell: (r) => h("span", { class: "nowrap" }, FINAL.has(r.state) ? "–" : duration(r.eta_seconds)) },
-	{ key: "source", label: "Source", num: true, title: "mIoU (%) of the source-only model on the labelled target images",
-		value: (r) => r.miou && r.miou.source_only, cell: (r) => percent(r.miou && r.miou.source_only) },
-	{ key: "current", label: "Current", num: true, title: "mIoU (%) of the newest model",
-		value: (r) => r.miou && r.miou.current, cell: (r) => percent(r.miou && r.miou.current) },
-	{ key: "best", label: "Best", num: true, title: "best mIoU (%) so far",
-		value: (r) => r.miou && r.miou.best, cell: (r) => h("strong", null, percent(r.miou && r.miou.best)) },
-	{ key: "gain", label: "Gain", num: true, title: "best minus source-only, in points",
-		value: gain, cell: (r) => h("span", { class: gain(r) > 0 ? "good-text" : gain(r) < 0 ? "bad-text" : null }, signed_percent(gain(r))) },
+	{
+		key: "progress",
+		label: "Progress",
+		num: true,
+		value: (r) => r.progress,
+		cell: (r) =>
+			h(
+				"div.progress-cell",
+				progress_bar(r.progress, `progress of ${r.name}`),
+				h("span", `${percent(r.progress, 0)} %`),
+			),
+	},
+	{
+		key: "eta",
+		label: "ETA",
+		num: true,
+		value: (r) => (FINAL.has(r.state) ? null : r.eta_seconds),
+		cell: (r) => h("span.nowrap", FINAL.has(r.state) ? "–" : duration(r.eta_seconds)),
+	},
+	{
+		key: "source",
+		label: "Source",
+		num: true,
+		title: "mIoU (%) of the source-only model on the labelled target images",
+		value: (r) => r.miou && r.miou.source_only,
+		cell: (r) => percent(r.miou && r.miou.source_only),
+	},
+	{
+		key: "current",
+		label: "Current",
+		num: true,
+		title: "mIoU (%) of the newest model",
+		value: (r) => r.miou && r.miou.current,
+		cell: (r) => percent(r.miou && r.miou.current),
+	},
+	{
+		key: "best",
+		label: "Best",
+		num: true,
+		title: "best mIoU (%) so far",
+		value: (r) => r.miou && r.miou.best,
+		cell: (r) => h("strong", percent(r.miou && r.miou.best)),
+	},
+	{
+		key: "gain",
+		label: "Gain",
+		num: true,
+		title: "best minus source-only, in points",
+		value: gain,
+		cell: (r) =>
+			h(
+				"span",
+				{ class: gain(r) > 0 ? "good-text" : gain(r) < 0 ? "bad-text" : null },
+				signed_percent(gain(r)),
+			),
+	},
 ];
 
 function preset(run) {
@@ -52,17 +112,41 @@ function preset(run) {
 async function first_steps() {
 	const known = await datasets();
 	const base = location.origin;
-	return empty("No run yet",
-		h("ol", { class: "steps" },
-			h("li", null, h("strong", null, known.length ? `Data sets: ${known.length} registered. ` : "Register two data sets. "),
+	return empty(
+		"No run yet",
+		h(
+			"ol.steps",
+			h(
+				"li",
+				h(
+					"strong",
+					known.length ? `Data sets: ${known.length} registered. ` : "Register two data sets. ",
+				),
 				"A labelled source and a target whose labels, if there are any, are only used to measure. ",
-				h("a", { href: "#/datasets" }, "Use the form"), " or:",
-				code_block(`curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n` +
-					`  ${base}/api/v1/datasets -d '{"name":"day","layout":"folder","root":"/srv/data/day"}'`)),
-			h("li", null, h("strong", null, "Start a run. "), h("a", { href: "#/new" }, "Use the form"), " or:",
-				code_block(`curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n` +
-					`  ${base}/api/v1/runs -d '{"name":"first","preset":"tpld","source":"day","target":"night","eval":"night"}'`)),
-			h("li", null, h("strong", null, "Watch it here. "), "This page shows phase, progress and mIoU as they change.")));
+				h("a", { href: "#/datasets" }, "Use the form"),
+				" or:",
+				code_block(
+					`curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n` +
+						`  ${base}/api/v1/datasets -d '{"name":"day","layout":"folder","root":"/srv/data/day"}'`,
+				),
+			),
+			h(
+				"li",
+				h("strong", "Start a run. "),
+				h("a", { href: "#/new" }, "Use the form"),
+				" or:",
+				code_block(
+					`curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n` +
+						`  ${base}/api/v1/runs -d '{"name":"first","preset":"tpld","source":"day","target":"night","eval":"night"}'`,
+				),
+			),
+			h(
+				"li",
+				h("strong", "Watch it here. "),
+				"This page shows phase, progress and mIoU as they change.",
+			),
+		),
+	);
 }
 
 export async function runs_page(ctx) {
@@ -76,30 +160,53 @@ export async function runs_page(ctx) {
 		draw();
 	}
 	function draw() {
-		if (!runs.length)
-			return;
+		if (!runs.length) return;
 		const show = ctx.query.show || "";
 		const rows = runs.filter((r) => show === "" || FINAL.has(r.state) === (show === "final"));
 		/* Redrawing must not take the keyboard from a heading that is being used. */
-		const focus = document.activeElement && body.contains(document.activeElement) ? document.activeElement.id : "";
-		replace(body,
-			h("div", { class: "filters" }, h("div", { class: "segmented", role: "group", "aria-label": "show" },
-				FILTERS.map(([value, text]) => h("button", { type: "button", id: `show-${value || "all"}`,
-					"aria-pressed": String(show === value), onclick: () => set({ show: value }) }, text))),
-			h("span", { class: "muted" }, `${rows.length} of ${runs.length} runs; mIoU in %`)),
-			h("section", { class: "card flush" }, sort_table({ columns: COLUMNS, rows, sort: ctx.query.sort || "-id",
-				caption: "runs", on_sort: (sort) => set({ sort }) })));
+		const focus =
+			document.activeElement && body.contains(document.activeElement) ? document.activeElement.id : "";
+		replace(
+			body,
+			h(
+				"div.filters",
+				h(
+					"div.segmented",
+					{ role: "group", "aria-label": "show" },
+					FILTERS.map(([value, text]) =>
+						h(
+							"button",
+							{
+								id: `show-${value || "all"}`,
+								"aria-pressed": String(show === value),
+								onclick: () => set({ show: value }),
+							},
+							text,
+						),
+					),
+				),
+				h("span.muted", `${rows.length} of ${runs.length} runs; mIoU in %`),
+			),
+			h(
+				"section.card.flush",
+				sort_table({
+					columns: COLUMNS,
+					rows,
+					sort: ctx.query.sort || "-id",
+					caption: "runs",
+					on_sort: (sort) => set({ sort }),
+				}),
+			),
+		);
 		if (focus && document.getElementById(focus))
 			document.getElementById(focus).focus({ preventScroll: true });
 	}
 	const refresh = throttle(async () => {
-		if (ctx.signal.aborted)
-			return;
+		if (ctx.signal.aborted) return;
 		try {
 			const had = runs.length;
 			await load();
-			if (!had && runs.length)
-				go("/runs");
+			if (!had && runs.length) go("/runs");
 			draw();
 		} catch {
 			/* The status in the header says that the daemon is away; the next event tries again. */
@@ -107,12 +214,11 @@ export async function runs_page(ctx) {
 	}, 1000);
 	await load();
 	subscribe(refresh, ctx.signal);
-	if (runs.length)
-		draw();
-	else
-		replace(body, await first_steps());
-	return h("div", null,
-		h("div", { class: "head" }, h("h1", null, "Runs"),
-			h("div", { class: "buttons" }, h("a", { class: "button primary", href: "#/new" }, "New run"))),
-		body);
+	if (runs.length) draw();
+	else replace(body, await first_steps());
+	return h(
+		"div",
+		h("div.head", h("h1", "Runs"), h("div.buttons", h("a.button.primary", { href: "#/new" }, "New run"))),
+		body,
+	);
 }
