@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "run/job.h"
+#include "run/reserve.h"
 #include "store/run_files.h"
 #include "run/sweep.h"
 #include "run/transitions.h"
@@ -74,19 +75,28 @@ static tp_status post(scheduler *s, int64_t run, run_event e, const char *reason
 
 /* ---- trainer thread --------------------------------------------------------------------- */
 
-/* A state that cannot be stored (disk full) is tried again until it can or the daemon ends: the next
- * start would otherwise find it live and continue it, which is right too. */
+static void wait_a_little(scheduler *s)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += 2;
+	(void)pthread_cond_timedwait(&s->wake, &s->lock, &t);
+}
+
+/* A state that cannot be stored (disk full, the reserve too) is tried again until it can or the
+ * daemon ends: the next start would otherwise find it live and continue it, which is right too. */
 static void post_until_stored(scheduler *s, int64_t run, run_event e, const char *reason,
                               const char *error)
 {
 	for (;;) {
 		tp_status st = post(s, run, e, reason, error, NULL, NULL);
-		if (st == TP_OK || st == TP_CONFLICT || st == TP_NOTFOUND || s->quit)
+		if (st == TP_OK || st == TP_CONFLICT || st == TP_NOTFOUND)
 			return;
-		struct timespec t;
-		(void)clock_gettime(CLOCK_REALTIME, &t);
-		t.tv_sec += 2;
-		(void)pthread_cond_timedwait(&s->wake, &s->lock, &t);
+		if (reserve_release(s->state_dirfd))
+			continue;
+		if (s->quit)
+			return;
+		wait_a_little(s);
 	}
 }
 
@@ -137,6 +147,7 @@ static void run_one(scheduler *s, int64_t run)
 	tp_err err = {0};
 	job *j = NULL;
 	pthread_mutex_unlock(&s->lock);
+	reserve_hold(s->state_dirfd);
 	tp_status st = job_open(&deps, run, &j, &err);
 	if (st == TP_OK) {
 		pthread_mutex_lock(&s->lock);
@@ -164,6 +175,8 @@ static void *trainer_main(void *arg)
 		s->current = run;
 		if (post(s, run, EVENT_START, "its turn", NULL, NULL, NULL) == TP_OK)
 			run_one(s, run);
+		else
+			wait_a_little(s);
 		s->current = 0;
 	}
 	pthread_mutex_unlock(&s->lock);

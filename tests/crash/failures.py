@@ -109,6 +109,40 @@ def disk_full(tap, place, rnd, want, points):
         subprocess.run(["umount", "-l", d.state])
 
 
+def no_byte_left(tap, place, rnd, want):
+    """Somebody else takes the last byte while a run computes: even then it is recorded as paused."""
+    d = place.prepared(threads=2, checkpoint_seconds=0, min_free="0")
+    contents = d.state + ".contents"
+    os.rename(d.state, contents)
+    os.mkdir(d.state)
+    mount(d.state, 400 * 1024)
+    ballast = os.path.join(d.state, "ballast")
+    try:
+        subprocess.run(["cp", "-a", contents + "/.", d.state], check=True)
+        d.start()
+        run = d.submit(lib.tiny_run())
+        d.wait_state(run, ("running",))
+        time.sleep(rnd.uniform(0.0, 0.5))
+        with open(ballast, "wb", buffering=0) as f:
+            for size in (1 << 20, 1 << 12, 1):
+                try:
+                    while True:
+                        f.write(b"x" * size)
+                except OSError:
+                    pass
+        r = d.wait_state(run, lib.FINAL + ("paused",), seconds=60)
+        tap.ok(r["state"] == "paused" and ("No space" in r["error"] or "disk" in r["error"]),
+               "not a byte left: paused, '%s'" % r["error"], r)
+        os.unlink(ballast)
+        d.post("/api/v1/runs/%d/resume" % run, want=202)
+        d.wait_state(run)
+        d.term()
+        tap.equal(lib.dump(d.state, run), want, "and with space again it ends the same")
+    finally:
+        d.stop()
+        subprocess.run(["umount", "-l", d.state])
+
+
 def little_free(tap, place, want):
     """The configured minimum stops a run before the disk is full."""
     d = place.prepared(threads=2, min_free="1000000G")
@@ -398,6 +432,7 @@ def test(tap, place, rnd, args):
     failing_fsync(tap, place, want)
     if NAMESPACE in os.environ:
         disk_full(tap, place, rnd, want, 64 if args.long else 8)
+        no_byte_left(tap, place, rnd, want)
     else:
         tap.skip("a full disk", "needs root and unshare -m")
 
