@@ -29,19 +29,23 @@ typedef struct tpldd {
 	store *store;
 	scheduler *scheduler;
 	http_server *http;
-	int signals; /* received so far */
 } tpldd;
 
 static void on_signal(uv_signal_t *h, int number)
 {
 	tpldd *d = h->data;
-	if (d->signals++ > 0) {
-		log_line(LOG_LINE_WARNING, "second signal %d: leaving without saving; the last checkpoint "
-		                           "stays", number);
-		_exit(EXIT_SUCCESS);
-	}
 	log_line(LOG_LINE_INFO, "signal %d: stopping", number);
 	uv_stop(&d->loop);
+}
+
+/* While the run saves, the loop does not turn: a second signal arrives here. */
+static void leave_now(int number)
+{
+	static const char text[] = "tpldd: second signal: leaving without saving; the last checkpoint "
+	                           "stays\n";
+	(void)number;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(EXIT_SUCCESS);
 }
 
 /* Fed only while the loop turns; a stalled trainer shows in /readyz, not here: restarting the daemon
@@ -131,6 +135,8 @@ static void watch_signals(tpldd *d)
 static void stop(tpldd *d)
 {
 	notify_send("STOPPING=1");
+	(void)signal(SIGTERM, leave_now);
+	(void)signal(SIGINT, leave_now);
 	if (d->state_dirfd >= 0 && d->lock_fd >= 0 && d->http != NULL)
 		(void)unlinkat(d->state_dirfd, "endpoint", 0);
 	if (d->http != NULL)
@@ -141,6 +147,9 @@ static void stop(tpldd *d)
 	d->http = NULL;
 	scheduler_free(d->scheduler);
 	store_close(d->store);
+	sigset_t all; /* everything is saved: from here on nothing may cut the exit status off */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 	for (int i = 0; i < 2; i++)
 		uv_close((uv_handle_t *)&d->signal[i], NULL);
 	uv_close((uv_handle_t *)&d->watchdog, NULL);
