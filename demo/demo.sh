@@ -19,7 +19,7 @@ mkdir -p "$dir/state"
 echo "making two domains of street scenes: a renderer's (labelled) and a camera's (unlabelled)"
 "$build/demo/tpld-scenes" --out "$dir/renderer" --look renderer --count 400 --seed 11
 "$build/demo/tpld-scenes" --out "$dir/camera" --look camera --count 150 --seed 12
-"$build/demo/tpld-scenes" --out "$dir/camera-test" --look camera --count 60 --seed 13
+"$build/demo/tpld-scenes" --out "$dir/camera-test" --look camera --count 100 --seed 13
 
 "$build/bin/tpldd" --state-dir "$dir/state" --listen 127.0.0.1:0 2>"$dir/tpldd.log" &
 daemon=$!

@@ -14,13 +14,13 @@ static const uint8_t base_color[2][CLASSES][3] = {
 	[LOOK_RENDERER] = {
 		{92, 92, 98}, {176, 152, 168}, {160, 112, 88}, {128, 132, 160}, {190, 150, 96},
 		{128, 128, 132}, {236, 150, 30}, {226, 216, 40}, {52, 136, 48}, {138, 200, 92},
-		{104, 168, 240}, {208, 56, 80}, {232, 36, 36}, {36, 56, 180}, {48, 40, 96},
+		{104, 168, 240}, {236, 132, 190}, {232, 36, 36}, {36, 56, 180}, {48, 40, 96},
 		{32, 112, 128}, {72, 140, 160}, {96, 40, 200}, {128, 32, 52},
 	},
 	[LOOK_CAMERA] = {
 		{100, 97, 92}, {162, 144, 148}, {152, 118, 98}, {132, 130, 144}, {168, 140, 102},
 		{118, 114, 114}, {212, 142, 50}, {208, 198, 64}, {66, 120, 54}, {134, 174, 92},
-		{150, 186, 226}, {186, 68, 82}, {208, 52, 48}, {50, 68, 158}, {58, 50, 90},
+		{150, 186, 226}, {208, 132, 172}, {208, 52, 48}, {50, 68, 158}, {58, 50, 90},
 		{46, 106, 120}, {84, 134, 148}, {98, 54, 172}, {122, 46, 58},
 	},
 };;
@@ -46,17 +46,19 @@ typedef struct street {
 	float aspect;               /* height / width: a metre is as wide as high */
 } street;
 
-/* Colour of an instance: the class's, moved by up to `spread` in brightness and a little in hue. */
+/* Colour of an instance: the class's, moved by up to `spread` in brightness and a little in hue. The
+ * worse the camera's conditions, the further its colours are from the renderer's. */
 static material surface(street *s, int label, float spread)
 {
-	const uint8_t *b = base_color[s->spec->look][label];
-	float k = 1 + roll(&s->d, -spread, spread), camera = s->spec->look == LOOK_CAMERA ? 1.0f : 0.0f;
-	float hue = 0.05f + 0.03f * camera;
+	const uint8_t *r = base_color[LOOK_RENDERER][label], *b = base_color[LOOK_CAMERA][label];
+	int camera = s->spec->look == LOOK_CAMERA;
+	float away = camera ? 0.1f + 0.4f * s->spec->severity : 0, c[3];
+	float k = 1 + roll(&s->d, -spread, spread);
+	for (int i = 0; i < 3; i++)
+		c[i] = ((float)r[i] + away * (float)(b[i] - r[i])) / 255 * k * (1 + roll(&s->d, -0.06f, 0.06f));
 	material m = {.label = (uint8_t)label,
-	              .color = {(float)b[0] / 255 * k * (1 + roll(&s->d, -hue, hue)),
-	                        (float)b[1] / 255 * k * (1 + roll(&s->d, -hue, hue)),
-	                        (float)b[2] / 255 * k * (1 + roll(&s->d, -hue, hue))},
-	              .grain = 0.07f + 0.03f * camera,
+	              .color = {c[0], c[1], c[2]},
+	              .grain = 0.07f + 0.04f * away,
 	              .grain_size = 5.0f};
 	if (label == VEGETATION || label == TERRAIN) {
 		m.grain += 0.22f;
@@ -94,16 +96,15 @@ static void backdrop(street *s)
 	canvas_box(s->c, &sky, 0, 0, 1, s->horizon + 0.02f);
 	material far = surface(s, VEGETATION, 0.15f);
 	canvas_box(s->c, &far, 0, s->horizon - roll(&s->d, 0.02f, 0.07f), 1, 1);
-	int side = chance(&s->d, 0.5f);
-	strip(s, TERRAIN, side ? -3 : s->vx, side ? s->vx : 4);
-	strip(s, SIDEWALK, s->left - roll(&s->d, 0.25f, 0.5f), s->right + roll(&s->d, 0.25f, 0.5f));
+	strip(s, TERRAIN, -3, 4);
+	strip(s, SIDEWALK, s->left - roll(&s->d, 0.16f, 0.28f), s->right + roll(&s->d, 0.16f, 0.28f));
 	strip(s, ROAD, s->left, s->right);
 }
 
 /* A row of buildings, trees, walls and fences along one side, far to near. */
 static void roadside(street *s, int right)
 {
-	float outer = right ? s->right + 0.42f : s->left - 0.42f;
+	float outer = right ? s->right + 0.5f : s->left - 0.5f;
 	float z = 0.93f;
 	while (z > 0.1f) {
 		float z1 = z - roll(&s->d, 0.08f, 0.2f);
@@ -174,14 +175,14 @@ static void vehicle(street *s, float z, float lane, int label)
 static void human(street *s, float x, float y, float m, int label)
 {
 	material body = surface(s, label, 0.25f);
-	canvas_box(s->c, &body, x - 0.38f * m * s->aspect, y - 1.45f * m, x + 0.38f * m * s->aspect, y);
-	canvas_ellipse(s->c, &body, x, y - 1.62f * m, 0.2f * m * s->aspect, 0.22f * m);
+	canvas_box(s->c, &body, x - 0.42f * m * s->aspect, y - 1.45f * m, x + 0.42f * m * s->aspect, y);
+	canvas_ellipse(s->c, &body, x, y - 1.62f * m, 0.26f * m * s->aspect, 0.26f * m);
 }
 
 static void walker(street *s, float z, int right)
 {
 	float y = ground(s, z), m = metre(s, y);
-	float bottom = right ? s->right + roll(&s->d, 0.05f, 0.35f) : s->left - roll(&s->d, 0.05f, 0.35f);
+	float bottom = right ? s->right + roll(&s->d, 0.04f, 0.24f) : s->left - roll(&s->d, 0.04f, 0.24f);
 	human(s, edge(s, bottom, y), y, m * roll(&s->d, 0.95f, 1.2f), PERSON);
 }
 
@@ -202,7 +203,7 @@ static void two_wheeler(street *s, float z, float lane, int label)
 static void traffic(street *s)
 {
 	float busy = s->spec->look == LOOK_CAMERA ? 1.25f : 1.0f;
-	for (float z = 0.8f; z > 0.08f; z -= roll(&s->d, 0.06f, 0.11f)) {
+	for (float z = 0.72f; z > 0.04f; z -= roll(&s->d, 0.05f, 0.1f)) {
 		float kind = roll(&s->d, 0, 1) * 1.55f / busy, lane = chance(&s->d, 0.5f)
 		                                                        ? roll(&s->d, 0.12f, 0.32f)
 		                                                        : roll(&s->d, 0.66f, 0.88f);
@@ -273,15 +274,14 @@ void scene_expose(const scene_spec *s, rgb *p, size_t w, size_t h, rgb *scratch)
 		return;
 	}
 	float k = s->severity;
-	rgb tint = {1.02f + 0.05f * k, 0.99f, 0.97f - 0.12f * k * roll(&d, 0, 1)};
-	rgb haze_color = {0.62f, 0.63f, 0.66f};
-	float haze = 0.02f + 0.24f * k * roll(&d, 0.3f, 1), dark = 1.0f - 0.35f * k * roll(&d, 0.2f, 1);
-	float noise = 0.004f + 0.02f * k;
+	rgb tint = {1.06f, 0.98f, 0.86f}, haze_color = {0.62f, 0.6f, 0.56f};
+	float haze = 0.2f + 0.15f * k * roll(&d, 0.3f, 1), dark = 0.88f - 0.15f * k * roll(&d, 0.2f, 1);
+	float noise = 0.006f + 0.015f * k;
 	for (size_t i = 0; i < w * h; i++) {
 		float y = (float)(i / w) / (float)h, x = (float)(i % w) / (float)w - 0.5f;
-		float far = clamp01(1.2f - 1.6f * y), vignette = 1 - (0.25f + 0.3f * k) * x * x;
+		float far = clamp01(1.2f - 1.6f * y), vignette = 1 - (0.1f + 0.3f * k) * x * x;
 		rgb c = {p[i].r * tint.r, p[i].g * tint.g, p[i].b * tint.b};
-		c = mix(c, haze_color, haze * (0.4f + 0.6f * far));
+		c = mix(c, haze_color, haze * (0.6f + 0.4f * far));
 		p[i] = (rgb){c.r * dark * vignette, c.g * dark * vignette, c.b * dark * vignette};
 	}
 	for (int n = 0; n < (int)(0.5f + 2.4f * k); n++)
