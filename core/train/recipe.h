@@ -38,6 +38,7 @@ typedef struct recipe {
 
 	struct {
 		size_t steps; /* 0: the initial weights are the source model */
+		size_t warmup_steps; /* the learning rate grows linearly over these first steps */
 		recipe_sgd sgd;
 	} source_training;
 

@@ -80,6 +80,10 @@ static const recipe_field fields[] = {
 	{"/source_training/steps", FIELD_SIZE, AT(source_training.steps), .high = 1e7,
 	 .value = {20000}, .text = "Steps; 0 takes the initial weights as the source model",
 	 .origin = "own: a fifth of CRST's 100000 (6.2)"},
+	{"/source_training/warmup_steps", FIELD_SIZE, AT(source_training.warmup_steps), .high = 1e7,
+	 .value = {0}, .text = "The learning rate grows linearly over these first steps; helps networks"
+		 " that start from random weights",
+	 .origin = "own"},
 	{"/source_training/lr", FIELD_REAL, AT(source_training.sgd.lr), .high = 10,
 	 .value = {2.5e-4}, .text = "Learning rate of the backbone", .origin = "CRST 6.2"},
 	{"/source_training/head_lr_multiplier", FIELD_REAL,

@@ -320,6 +320,9 @@ static void update(stepper *s, step_result *res)
 	const recipe_sgd *sgd = sgd_of(&s->spec);
 	train_state *state = s->spec.state;
 	res->lr = schedule_poly(sgd->lr, sgd->power, state->step, s->spec.steps);
+	size_t warmup = s->spec.recipe->source_training.warmup_steps;
+	if (s->spec.phase == PHASE_SOURCE_TRAINING && state->step < warmup)
+		res->lr *= (double)(state->step + 1) / (double)warmup;
 	for (size_t i = 0; i < s->spans; i++) {
 		const rate_span *p = &s->span[i];
 		double lr = res->lr * (p->head ? sgd->head_lr_multiplier : 1.0);
