@@ -1,6 +1,6 @@
-/* sweep: removes what a crash can leave behind: a checkpoint's file is durable before the row that names
- * it, and a deleted run's rows are gone before its files. Rows are the truth; a file without one is
- * nobody's. Failures are not the run's: what could not be removed is tried again at the next start. */
+/* sweep: removes what a crash can leave behind: a checkpoint's file is durable before the row that
+ * names it, and a deleted run's rows are gone before its files. Rows are the truth; a file without
+ * one is nobody's. What could not be removed is tried again at the next start. */
 #ifndef TPLDD_SWEEP_H
 #define TPLDD_SWEEP_H
 

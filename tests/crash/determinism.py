@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The same run gives the same bits: again, with any number of threads, in any folder; another seed does
-not."""
+"""The same run gives the same bits: again, with any number of threads, in any folder; another seed
+does not."""
 import lib
 
 

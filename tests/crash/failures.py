@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What goes wrong around the daemon is answered with a clear error and loses nothing: full disks, failing
-writes, damaged and impossible input, a second daemon, a newer database, a taken port."""
+"""What goes wrong around the daemon is answered with a clear error and loses nothing: full disks,
+failing writes, damaged and impossible input, a second daemon, a newer database, a taken port."""
 import os
 import shutil
 import socket
@@ -98,9 +98,11 @@ def disk_full(tap, place, rnd, want, points):
             d.post("/api/v1/runs/%d/resume" % run, want=202)
         named = [x for x in reasons if "space" in x or "disk" in x]
         tap.ok(len(reasons) >= 2 and len(named) == len(reasons),
-               "a full disk pauses the run, %d times, always with the reason" % len(reasons), reasons)
+               "a full disk pauses the run, %d times, always with the reason" % len(reasons),
+               reasons)
         tap.note("for example: " + (reasons[0] if reasons else ""))
-        tap.ok(states == {"paused", "completed"}, "nothing else happens to it", (states, r["error"]))
+        tap.ok(states == {"paused", "completed"}, "nothing else happens to it",
+               (states, r["error"]))
         tap.ok(r["error"] in (None, ""), "no error stays behind", r["error"])
         d.term()
         tap.equal(lib.dump(d.state, run), want, "with space again it ends the same")
@@ -110,7 +112,7 @@ def disk_full(tap, place, rnd, want, points):
 
 
 def no_byte_left(tap, place, rnd, want):
-    """Somebody else takes the last byte while a run computes: even then it is recorded as paused."""
+    """Somebody else takes the last byte while a run computes: even so it is recorded as paused."""
     d = place.prepared(threads=2, checkpoint_seconds=0, min_free="0")
     contents = d.state + ".contents"
     os.rename(d.state, contents)
@@ -173,7 +175,7 @@ def failing_fsync(tap, place, want):
     tap.ok(r["state"] == "failed" and "fsync" in r["error"] and "source_training" in r["error"],
            "fsync fails: the run fails, '%s'" % r["error"], r)
     db = lib.database(d.state)
-    rows = db.execute("SELECT file, sha256 FROM checkpoint WHERE run = ? ORDER BY id", (run,)).fetchall()
+    rows = db.execute("SELECT file, sha256 FROM checkpoint WHERE run = ?", (run,)).fetchall()
     db.close()
     tap.ok(len(rows) >= 1 and all(lib.sha256(os.path.join(d.state, f)) == s for f, s in rows),
            "the checkpoints before it are intact", rows)
@@ -198,7 +200,7 @@ def not_finite(tap, place):
            "an exploding loss fails the run: '%s'" % text, r)
     kept = d.get("/api/v1/runs/%d/checkpoints" % run)
     kept = kept["items"] if isinstance(kept, dict) else kept
-    tap.ok(len(kept) == 1 and kept[0]["round"] in (None, -1), "the checkpoint before it stays", kept)
+    tap.ok(len(kept) == 1 and kept[0]["round"] in (None, -1), "the checkpoint before stays", kept)
     path = "/api/v1/checkpoints/%d" % kept[0]["id"]
     status, _, data = d.request("GET", path + "/file")
     tap.ok(status == 200 and lib.hashlib.sha256(data).hexdigest() == kept[0]["sha256"],
@@ -212,7 +214,8 @@ def not_finite(tap, place):
         status, p = d.post("/api/v1/runs/%d/%s" % (run, action))
         tap.ok(status == 409 and "failed" in p["detail"], "%s of a failed run: 409" % action, p)
 
-    upload = "/api/v1/weights?name=%s&arch=deeplabv2-mobilenetv2&output_stride=16&aspp_dilations=1,2,3,4"
+    upload = ("/api/v1/weights?name=%s&arch=deeplabv2-mobilenetv2&output_stride=16"
+              "&aspp_dilations=1,2,3,4")
     status, p = d.post(upload % "good", data, kind="application/octet-stream")
     tap.ok(status == 201, "good weights are taken", p)
     start, named = tensors(data)
@@ -363,10 +366,10 @@ def refused_starts(tap, place):
     second = lib.Daemon(place, first.state)
     second.configure()
     taken = first.port
-    refuse_second = subprocess.run(second.command(), capture_output=True, text=True, timeout=60)
-    tap.ok(refuse_second.returncode == 1 and "another tpldd" in refuse_second.stderr and
-           first.state in refuse_second.stderr, "a second daemon on the same state: exit %d, '%s'" % (
-               refuse_second.returncode, refuse_second.stderr.strip().replace(place.folder, "")))
+    p = subprocess.run(second.command(), capture_output=True, text=True, timeout=60)
+    tap.ok(p.returncode == 1 and "another tpldd" in p.stderr and first.state in p.stderr,
+           "a second daemon on the same state: exit %d, '%s'" % (
+               p.returncode, p.stderr.strip().replace(place.folder, "")), p.stderr)
     tap.ok(first.get("/api/v1/runs")["items"] == [] and
            os.path.exists(os.path.join(first.state, "endpoint")), "the first one goes on")
     refuse("a port in use", 1, [str(taken)],
@@ -402,9 +405,9 @@ def refused_starts(tap, place):
             os.unlink(path)
         p = subprocess.run([place.tpldd, "--config", path, "--state-dir", d.state],
                            capture_output=True, text=True, timeout=60)
+        said = p.stderr.strip().replace(place.folder, "").replace("\n", " ")
         tap.ok(p.returncode == 64 and all(w in p.stderr for w in wanted) and
-               not os.path.exists(d.state), "%s: exit %d, '%s'" % (
-                   text, p.returncode, p.stderr.strip().replace(place.folder, "").replace("\n", " ")))
+               not os.path.exists(d.state), "%s: exit %d, '%s'" % (text, p.returncode, said))
 
     refuse_config("no configuration file", ["bad.conf", "No such file"], None)
     refuse_config("an unknown setting", ["bad.conf:2", "lisen", "listen"], "[server]\nlisen = x\n")

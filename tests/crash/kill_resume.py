@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""SIGKILL at any moment: the run continues at the next start by itself and ends with the same weights
-and rows as an undisturbed one."""
+"""SIGKILL at any moment: the run continues at the next start by itself and ends with the same
+weights and rows as an undisturbed one."""
 import collections
 import os
 import shutil
@@ -172,7 +172,8 @@ def test(tap, place, rnd, args):
     want = place.undisturbed(config)
     whole = time.monotonic() - started
     tap.ok(want["run"][0][0] == "completed" and len(want["checkpoint"]) == 3 and
-           want["files no row names"] == [], "an undisturbed run leaves a complete record", want["run"])
+           want["files no row names"] == [], "an undisturbed run leaves a complete record",
+           want["run"])
 
     hits = collections.Counter()
     storms = 0

@@ -1,5 +1,5 @@
-"""What the tests of this folder share: a daemon that can be started, killed and stopped, a JSON client,
-two tiny data sets, a tiny run, and the dump of everything a run leaves behind.
+"""What the tests of this folder share: a daemon that can be started, killed and stopped, a JSON
+client, two tiny data sets, a tiny run, and the dump of everything a run leaves behind.
 
 Output is TAP ("ok N - text"); tests/run.py counts the lines. Standard library only.
 """
@@ -360,7 +360,7 @@ def sha256(path):
 
 
 def dump(state, run):
-    """Everything of a run that must not depend on when it was interrupted: rows and files' digests."""
+    """What must not depend on when a run was interrupted: its rows and its files' digests."""
     ret = {}
     d = database(state)
     for table, (columns, order) in TABLES.items():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""SIGTERM at any moment: the daemon saves and exits 0 within a step, and the run continues at the next
-start. Pause, resume and cancel over HTTP at any moment: nothing is lost, nothing computed twice shows."""
+"""SIGTERM at any moment: the daemon saves and exits 0 within a step, and the run continues at the
+next start. Pause, resume and cancel over HTTP at any moment: nothing is lost."""
 import os
 import shutil
 import time
@@ -39,8 +39,8 @@ def terminations(tap, place, rnd, config, want, whole, count):
             if state == "completed":
                 break
             stops.append("%s (stage %d)" % (state, stage))
-            if not tap.ok(orderly and state == "queued", "stopped in stage %d: exit %d, the run is %s" % (
-                    stage, code, state), d.log_text()[-1500:]):
+            text = "stopped in stage %d: exit %d, the run is %s" % (stage, code, state)
+            if not tap.ok(orderly and state == "queued", text, d.log_text()[-1500:]):
                 return
             done += 1
             d.start()
@@ -82,7 +82,8 @@ def pauses(tap, place, rnd, config, want, whole, count):
         status, r = d.post("/api/v1/runs/%d/pause" % run)
         if status == 409 and d.run(run)["state"] in ("completing", "completed"):
             break
-        if not tap.ok(status == 202 and r["state"] in ("pausing", "paused"), "pause is accepted", r):
+        accepted = status == 202 and r["state"] in ("pausing", "paused")
+        if not tap.ok(accepted, "pause is accepted", r):
             return
         d.wait_state(run, ("paused",))
         paused += 1

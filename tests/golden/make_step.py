@@ -2,8 +2,8 @@
 """Golden file of tests/unit/test_step.c: a few whole training steps of each phase, in float64.
 
 Run from anywhere; writes step.bin next to itself. Weights, samples and labels come from the formula
-that make_nets.py shares with the test, so the file only holds losses and, of each parameter's change
-over the steps, its norm and seven projections onto +-1 vectors.
+that make_nets.py shares with the test, so the file only holds losses and, of each parameter's
+change over the steps, its norm and seven projections onto +-1 vectors.
 """
 import os
 
@@ -63,7 +63,8 @@ def disc_loss(d, info, label):
 
 
 def run(phase, out):
-    net = torch_nets.freeze_bn(torch_nets.build("deeplabv2-mobilenetv2", CLASSES, (1, 2, 4, 6), 4, 8))
+    net = torch_nets.build("deeplabv2-mobilenetv2", CLASSES, (1, 2, 4, 6), 4, 8)
+    net = torch_nets.freeze_bn(net)
     disc = torch_nets.Discriminator(CLASSES, 8)
     net, disc = net.double(), disc.double()
     fill(net, 40 + phase)

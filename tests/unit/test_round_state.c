@@ -20,7 +20,9 @@ static void add_round(store *s, int64_t run, int64_t round, size_t images)
 	                 .thresholds = round_thresholds_text(lambda, CLASSES),
 	                 .class_stats = round_stats_text(predicted, CLASSES, mine, 2)};
 	for (size_t i = 0; i < images; i++)
-		image[i] = (image_row){.round = round, .index = (int64_t)i, .easy = is_easy(i) != (round == 1),
+		image[i] = (image_row){.round = round,
+		                       .index = (int64_t)i,
+		                       .easy = is_easy(i) != (round == 1),
 		                       .class_confidence = (char *)"[]"};
 	assert_ok(store_round_add(s, &row, image, images, err));
 	free(row.thresholds);

@@ -211,7 +211,8 @@ static void seeds_and_rounds_differ(void **state)
 	(void)state;
 	recipe r = plain(), other = plain();
 	other.seed = 12;
-	sampling *a = create(&r, PHASE_PHASE1_TRAINING, 0), *b = create(&other, PHASE_PHASE1_TRAINING, 0);
+	sampling *a = create(&r, PHASE_PHASE1_TRAINING, 0);
+	sampling *b = create(&other, PHASE_PHASE1_TRAINING, 0);
 	sampling *c = create(&r, PHASE_PHASE1_TRAINING, 1);
 	size_t by_seed = 0, by_round = 0;
 	for (uint64_t step = 0; step < 30; step++) {

@@ -87,7 +87,8 @@ static void a_saved_state_comes_back_bit_for_bit(void **state)
 	assert_string_equal(stamp, "me; \"BLAS\" 1");
 	size_t d = r->disc.params.floats * sizeof(float);
 	assert_memory_equal(s.values, r->state.values, r->net.params.floats * sizeof(float));
-	assert_memory_equal(s.momentum, r->state.momentum, r->net.params.trained_floats * sizeof(float));
+	assert_memory_equal(s.momentum, r->state.momentum,
+	                    r->net.params.trained_floats * sizeof(float));
 	assert_memory_equal(s.disc_values, r->state.disc_values, d);
 	assert_memory_equal(s.disc_m, r->state.disc_m, d);
 	assert_memory_equal(s.disc_v, r->state.disc_v, d);

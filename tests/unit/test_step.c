@@ -1,5 +1,5 @@
-/* step: whole training steps of every phase against PyTorch (golden/make_step.py), the same bits for any
- * number of threads, no allocation after the first step, nothing updated when a step fails. */
+/* step: whole training steps of every phase against PyTorch (golden/make_step.py), the same bits for
+ * any number of threads, no allocation after the first step, nothing updated when a step fails. */
 #include "train_fixture.h"
 
 #include <errno.h>
@@ -124,8 +124,8 @@ static step_result rig_step(rig *r, uint64_t seed)
 
 /* ---- against PyTorch ---------------------------------------------------------------------- */
 
-/* Error of the change of one parameter, over its norm; what float32 cannot hold is not held against it:
- * each weight is rounded at each step. */
+/* Error of the change of one parameter, over its norm; what float32 cannot hold is not held against
+ * it: each weight is rounded at each step. */
 static double change_error(uint64_t seed, const param *p, const float *after, const float *before,
                            const float *want)
 {

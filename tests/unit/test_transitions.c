@@ -15,7 +15,8 @@ static const char *const table[RUN_STATES] = {
 	[RUN_RUNNING] = ". . pausing running cancelling . completing . failed queued interrupted",
 	[RUN_PAUSING] = ". pausing pausing . cancelling paused completing . failed paused paused",
 	[RUN_PAUSED] = ". . paused queued cancelled . . . . . .",
-	[RUN_CANCELLING] = ". cancelling . . cancelling cancelled completing . failed cancelled cancelled",
+	[RUN_CANCELLING] = ". cancelling . . cancelling cancelled completing . failed cancelled "
+	                   "cancelled",
 	[RUN_COMPLETING] = ". . . . . . . completed failed queued interrupted",
 	[RUN_COMPLETED] = ". . . . . . . . . . .",
 	[RUN_FAILED] = ". . . . . . . . . . .",

@@ -1,5 +1,5 @@
-/* train_fixture: a reduced network with its training state, and samples by formula; the same numbers as
- * golden/make_step.py. */
+/* train_fixture: a reduced network with its training state, and samples by formula; the same numbers
+ * as golden/make_step.py. */
 #ifndef TP_TESTS_TRAIN_FIXTURE_H
 #define TP_TESTS_TRAIN_FIXTURE_H
 
@@ -8,7 +8,8 @@
 #include "../net/net_test.h"
 #include "train/step.h"
 
-enum { CLASSES = 5, CROP_H = 45, CROP_W = 37, PIXELS = CROP_H * CROP_W, BATCH = 2, SLOTS = BATCH + 1 };
+enum { CLASSES = 5, CROP_H = 45, CROP_W = 37, PIXELS = CROP_H * CROP_W };
+enum { BATCH = 2, SLOTS = BATCH + 1 };
 
 static const float round_lambda[CLASSES] = {0.9f, 0.5f, 0.7f, 0.3f, 0.95f};
 
