@@ -310,7 +310,7 @@ def tiny_run(**changes):
     c = {"name": "tiny", "preset": "tpld", "seed": 1, "source": "source", "target": "target",
          "eval": "target",
          "model": {"arch": "deeplabv2-mobilenetv2", "output_stride": 16,
-                   "aspp_dilations": [1, 2, 3, 4]},
+                   "aspp_dilations": [1, 2, 3, 4], "width_divisor": 4},
          "data": {"crop": [32, 48], "batch": 2},
          "source_training": {"steps": 10, "lr": 1e-3},
          "self_training": {"phase1_rounds": 1, "phase2_rounds": 1, "steps_per_round": 8,
