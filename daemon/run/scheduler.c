@@ -311,15 +311,15 @@ static tp_status check_memory(const run_plan *p, config_error *errors, size_t ma
 	uint64_t have = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	if (p->memory_bytes <= have)
 		return TP_OK;
-	tp_status st = tp_fail(err, TP_INVALID, 0,
-	                       "/data/crop: the run needs about %.1f GiB of memory, this machine has %.1f",
-	                       (double)p->memory_bytes / 1073741824.0, (double)have / 1073741824.0);
-	if (max > 0 && err != NULL) {
+	char why[160];
+	(void)snprintf(why, sizeof why, "the run needs about %.1f GiB of memory, this machine has %.1f",
+	               (double)p->memory_bytes / 1073741824.0, (double)have / 1073741824.0);
+	if (max > 0) {
 		(void)snprintf(errors[0].pointer, sizeof errors[0].pointer, "/data/crop");
-		(void)snprintf(errors[0].detail, sizeof errors[0].detail, "%.200s", err->text);
+		(void)snprintf(errors[0].detail, sizeof errors[0].detail, "%s", why);
 		*ret_errors = 1;
 	}
-	return st;
+	return tp_fail(err, TP_INVALID, 0, "/data/crop: %s", why);
 }
 
 tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
