@@ -113,15 +113,20 @@ def syscall_storm(place, rnd, config, points):
     return ret, died
 
 
-def damaged(place, config):
-    """The newest checkpoint has a flipped byte: the one before it must serve."""
+def damaged(place, config, count):
+    """The newest checkpoints have a flipped byte: an older one must serve, or the run starts over."""
     d, run, files = stopped_half_way(place, config)
-    with open(os.path.join(d.state, files[0]), "r+b") as f:
-        f.seek(-1000, os.SEEK_END)
-        byte = f.read(1)
-        f.seek(-1000, os.SEEK_END)
-        f.write(bytes([byte[0] ^ 1]))
-    return finish(d, run, 2), len(files)
+    for name in files[:count]:
+        with open(os.path.join(d.state, name), "r+b") as f:
+            f.seek(-1000, os.SEEK_END)
+            byte = f.read(1)
+            f.seek(-1000, os.SEEK_END)
+            f.write(bytes([byte[0] ^ 1]))
+    ret = finish(d, run, 2)
+    db = lib.database(d.state)
+    alarms = db.execute("SELECT count(*) FROM event WHERE type = 'run.alarm'").fetchone()[0]
+    db.close()
+    return ret, alarms
 
 
 def tampered(place, config):
@@ -203,8 +208,11 @@ def test(tap, place, rnd, args):
             got, died = syscall_storm(place, rnd, config, 8)
             tap.equal(got, want, "killed on entering %s, ends the same" % ", ".join(died))
 
-    got, files = damaged(place, config)
-    tap.equal(got, want, "a damaged newest checkpoint gives way to the one before it")
+    for count, text in ((1, "a damaged newest checkpoint gives way to the one before it"),
+                        (2, "with both checkpoints damaged the run starts over")):
+        got, alarms = damaged(place, config, count)
+        tap.equal(got, want, text + ", and it ends the same")
+        tap.ok(alarms == count, "each damaged checkpoint raises an alarm", alarms)
     got = tampered(place, config)
     tap.ok(got["run"][0][0] == "completed" and got["checkpoint"] != want["checkpoint"],
            "control: a changed momentum in a checkpoint is noticed")
