@@ -61,7 +61,7 @@ after=$(printf '%s' "$shown" | number current)
 rounds=$(ctl -o json run rounds "$run")
 easy=$(printf '%s' "$rounds" | number easy)
 hard=$(printf '%s' "$rounds" | number hard)
-beat=$(awk -v b="${before:-0}" -v a="${after:-0}" 'BEGIN { print a > b ? 0 : 1 }')
+beat=$(awk -v b="${before:-0}" -v a="${after:-0}" 'BEGIN { print (a > b ? 0 : 1) }')
 echo
 awk -v b="${before:-0}" -v a="${after:-0}" -v e="${easy:-0}" -v h="${hard:-0}" 'BEGIN {
 	n = e + h > 0 ? e + h : 1
