@@ -35,6 +35,9 @@ typedef struct job_setup {
 	size_t stage_count;
 } job_setup;
 
+/* Units of a stage as progress counts them: steps; images; two per scored image (logits, labels). */
+size_t stage_units(const recipe *r, const stage *s, size_t targets, size_t evals);
+
 /* Resolves names, checks that all fits together; errors carry JSON pointers. */
 tp_status job_setup_create(store *st, int state_dirfd, const run_config *c, job_setup *ret,
                            config_error *errors, size_t max, size_t *ret_errors,

@@ -163,6 +163,13 @@ static double unit_cost(const job_setup *s, phase p)
 	}
 }
 
+size_t stage_units(const recipe *r, const stage *s, size_t targets, size_t evals)
+{
+	return s->phase == PHASE_SCORING      ? 2 * targets
+	       : s->phase == PHASE_EVALUATION ? evals
+	                                      : recipe_stage_steps(r, s);
+}
+
 static tp_status make_stages(job_setup *s, tp_err *err)
 {
 	const recipe *r = &s->config.recipe;
@@ -175,9 +182,7 @@ static tp_status make_stages(job_setup *s, tp_err *err)
 	(void)recipe_stages(r, evaluate, s->stages, s->stage_count);
 	for (size_t i = 0; i < s->stage_count; i++) {
 		const stage *sg = &s->stages[i];
-		size_t units = sg->phase == PHASE_SCORING      ? 2 * s->target.count
-		               : sg->phase == PHASE_EVALUATION ? s->eval.count
-		                                               : recipe_stage_steps(r, sg);
+		size_t units = stage_units(r, sg, s->target.count, s->eval.count);
 		s->cost[i] = (stage_cost){sg->phase, sg->round, units, unit_cost(s, sg->phase)};
 	}
 	return TP_OK;

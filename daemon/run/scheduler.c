@@ -435,9 +435,7 @@ tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret
 	(void)recipe_stages(&c.recipe, row->eval != 0, stages, n);
 	for (size_t i = 0; i < n; i++) {
 		size_t steps = recipe_stage_steps(&c.recipe, &stages[i]);
-		size_t units = stages[i].phase == PHASE_SCORING      ? 2 * targets
-		               : stages[i].phase == PHASE_EVALUATION ? evals
-		                                                     : steps;
+		size_t units = stage_units(&c.recipe, &stages[i], targets, evals);
 		cost[i] = (stage_cost){stages[i].phase, stages[i].round, units, steps > 0 ? 6 : 1};
 	}
 	progress_of_row(cost, n, recipe_rounds(&c.recipe), (size_t)row->stage, (size_t)row->step, ret);
