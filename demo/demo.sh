@@ -16,8 +16,8 @@ ctl() { "$build/bin/tpldctl" --state-dir "$dir/state" "$@"; }
 rm -rf "$dir"
 mkdir -p "$dir/state"
 
-echo "making two domains of street scenes: 40 from a renderer, labelled, and 150 from a camera, unlabelled"
-"$build/demo/tpld-scenes" --out "$dir/renderer" --look renderer --count 40 --seed 11
+echo "making two domains of street scenes: 200 from a renderer, labelled, and 150 from a camera, unlabelled"
+"$build/demo/tpld-scenes" --out "$dir/renderer" --look renderer --count 200 --seed 11
 "$build/demo/tpld-scenes" --out "$dir/camera" --look camera --count 150 --seed 12
 "$build/demo/tpld-scenes" --out "$dir/camera-test" --look camera --count 100 --seed 13
 
