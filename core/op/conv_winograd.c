@@ -17,39 +17,87 @@ enum {
 	BLOCK = 64,             /* channels of a tile of dx added at a time */
 };
 
-/* Tiles along one axis of all lattices: lattice r holds the outputs r, r + d, r + 2d, ... */
+/* With dilation d the outputs r, r + d, r + 2d, ... of one axis are a lattice of their own: d small
+ * convolutions of dilation 1 (n outputs, of the inputs 0 .. n + 1). Each lattice has a slot on a line
+ * that is cut into tiles of m outputs. Slots are
+ *   aligned: n rounded up to whole tiles; each lattice's last tile may be part empty, or
+ *   packed: n and a gap of unused outputs; a tile may reach over to the next lattice, and only the
+ *     line's last tile is part empty. Where the last input of a lattice and the first of the next
+ *     are both padding, they share a place and a gap of 1 is enough, else it is 2;
+ * whichever takes fewer tiles. */
 typedef struct axis {
-	size_t long_lattices, long_tiles, short_tiles; /* the first lattices may be one longer */
+	size_t dilation, pad, in;
+	size_t lattices, long_lattices;  /* the first ones have one output more */
+	size_t outputs, slot, long_slot; /* outputs of a short lattice; lengths on the line */
+	size_t tiles;
+	bool packed;
 } axis;
 
-static axis axis_make(size_t out, size_t dilation, size_t m)
+static axis axis_make(size_t in, size_t out, size_t dilation, size_t pad, size_t m)
 {
-	size_t q = out / dilation;
-	axis a = {.long_lattices = out % dilation, .long_tiles = (q + m) / m,
-	          .short_tiles = (q + m - 1) / m};
+	size_t n = out / dilation, longs = out % dilation, lattices = n > 0 ? dilation : longs;
+	size_t tiles = (n + m - 1) / m, long_tiles = (n + m) / m;
+	size_t aligned = longs * long_tiles + (lattices - longs) * tiles;
+	size_t gap = pad >= dilation && in + pad <= out + dilation ? 1 : 2;
+	size_t packed = (out + (lattices - 1) * gap + m - 1) / m;
+	axis a = {.dilation = dilation, .pad = pad, .in = in, .lattices = lattices,
+	          .long_lattices = longs, .outputs = n, .packed = packed < aligned};
+	a.tiles = a.packed ? packed : aligned;
+	a.slot = a.packed ? n + gap : tiles * m;
+	a.long_slot = a.packed ? n + 1 + gap : long_tiles * m;
 	return a;
 }
 
-static size_t axis_tiles(const axis *a, size_t dilation)
+/* Lattice and index within it of place i of the tile at `at`; false past the line's end. */
+static bool axis_place(const axis *a, size_t at, size_t i, size_t *lattice, size_t *index)
 {
-	return a->long_lattices * a->long_tiles + (dilation - a->long_lattices) * a->short_tiles;
+	size_t all_long = a->long_lattices * a->long_slot, place = a->packed ? at + i : at;
+	if (place < all_long) {
+		*lattice = place / a->long_slot;
+		*index = place % a->long_slot;
+	} else {
+		*lattice = a->long_lattices + (place - all_long) / a->slot;
+		*index = (place - all_long) % a->slot;
+	}
+	*index += a->packed ? 0 : i;
+	return *lattice < a->lattices;
 }
 
-/* Number of tile i inside its lattice. */
-static size_t axis_number(const axis *a, size_t i)
+/* Image coordinates of the n places from `at` on, NOWHERE for gaps and padding. */
+enum { NOWHERE = -1 };
+
+static void axis_outputs(const axis *a, size_t at, size_t n, ptrdiff_t *to)
 {
-	size_t in_long = a->long_lattices * a->long_tiles;
-	return i < in_long ? i % a->long_tiles : (i - in_long) % a->short_tiles;
+	for (size_t i = 0; i < n; i++) {
+		size_t r, k;
+		bool exists = axis_place(a, at, i, &r, &k) && k < a->outputs + (r < a->long_lattices);
+		to[i] = exists ? (ptrdiff_t)(r + a->dilation * k) : NOWHERE;
+	}
 }
 
-/* First output coordinate of tile i. */
-static size_t axis_origin(const axis *a, size_t dilation, size_t m, size_t i)
+static void axis_inputs(const axis *a, size_t at, size_t n, ptrdiff_t *to)
 {
-	size_t in_long = a->long_lattices * a->long_tiles;
-	if (i < in_long)
-		return i / a->long_tiles + dilation * m * (i % a->long_tiles);
-	i -= in_long;
-	return a->long_lattices + i / a->short_tiles + dilation * m * (i % a->short_tiles);
+	for (size_t i = 0; i < n; i++) {
+		size_t r, k;
+		bool exists = axis_place(a, at, i, &r, &k) && r + a->dilation * k >= a->pad &&
+		              r + a->dilation * k - a->pad < a->in;
+		to[i] = exists ? (ptrdiff_t)(r + a->dilation * k - a->pad) : NOWHERE;
+	}
+}
+
+/* The next stretch of coordinates a lattice apart, from *end on; false when there is none. */
+static bool axis_run(const axis *a, const ptrdiff_t *at, size_t n, size_t *begin, size_t *end)
+{
+	size_t i = *end;
+	while (i < n && at[i] == NOWHERE)
+		i++;
+	*begin = i;
+	if (i == n)
+		return false;
+	for (i++; i < n && at[i] == at[i - 1] + (ptrdiff_t)a->dilation;)
+		i++;
+	*end = i;
+	return true;
 }
 
 /* The layout of everything, from the shape alone. */
@@ -57,7 +105,7 @@ typedef struct wino {
 	const conv_shape *s;
 	const winograd *f;
 	axis rows, cols;
-	size_t across, tiles, slab; /* tiles per row of tiles, in all, per slab */
+	size_t tiles, slab; /* in all, per slab */
 	size_t u_step, in_step, out_step; /* floats from one point to the next */
 	size_t panel;               /* output channels of the weight gradient at a time */
 	size_t worker_floats;
@@ -68,11 +116,10 @@ static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 static wino wino_make(const conv_shape *s, size_t m)
 {
 	wino z = {.s = s, .f = m == 2 ? &winograd_f2 : &winograd_f4};
-	size_t d = s->dilation, points = z.f->points;
-	z.rows = axis_make(s->out_h, d, m);
-	z.cols = axis_make(s->out_w, d, m);
-	z.across = axis_tiles(&z.cols, d);
-	z.tiles = z.across * axis_tiles(&z.rows, d);
+	size_t points = z.f->points;
+	z.rows = axis_make(s->in_h, s->out_h, s->dilation, s->pad_top, m);
+	z.cols = axis_make(s->in_w, s->out_w, s->dilation, s->pad_left, m);
+	z.tiles = z.cols.tiles * z.rows.tiles;
 	size_t most = max_size(SLAB_TILES, SLAB_FLOATS / (points * (s->in_c + s->out_c)));
 	size_t slabs = (z.tiles + most - 1) / most;
 	z.slab = (z.tiles + slabs - 1) / slabs;
@@ -154,39 +201,38 @@ static size_t panel_step(const wino_job *job)
 	return round_up(job->z.s->in_c * job->z.panel, 16) + SKEW;
 }
 
-/* Origin of a tile in the output; its input starts there too, less the padding. */
-static void tile_origin(const wino *z, size_t tile, size_t *y, size_t *x)
+/* Where a tile's pixels lie in the image, by row and column. */
+typedef struct tile_place {
+	ptrdiff_t y[WINOGRAD_MAX_SIDE], x[WINOGRAD_MAX_SIDE];
+} tile_place;
+
+static tile_place tile_outputs(const wino *z, size_t tile)
 {
-	*y = axis_origin(&z->rows, z->s->dilation, z->f->m, tile / z->across);
-	*x = axis_origin(&z->cols, z->s->dilation, z->f->m, tile % z->across);
+	tile_place p;
+	size_t m = z->f->m;
+	axis_outputs(&z->rows, tile / z->cols.tiles * m, m, p.y);
+	axis_outputs(&z->cols, tile % z->cols.tiles * m, m, p.x);
+	return p;
 }
 
-/* Pixels of a tile that exist: elements [begin, end) along one axis, the first at `origin`. */
-static void tile_span(ptrdiff_t origin, size_t side, size_t dilation, size_t size, size_t *begin,
-                      size_t *end)
+static tile_place tile_inputs(const wino *z, size_t tile)
 {
-	ptrdiff_t d = (ptrdiff_t)dilation, room = (ptrdiff_t)size - origin;
-	size_t first = origin >= 0 ? 0 : (size_t)((d - 1 - origin) / d);
-	size_t last = room <= 0 ? 0 : (size_t)((room + d - 1) / d);
-	*end = last < side ? last : side;
-	*begin = first < *end ? first : *end;
+	tile_place p;
+	size_t m = z->f->m, side = z->f->side;
+	axis_inputs(&z->rows, tile / z->cols.tiles * m, side, p.y);
+	axis_inputs(&z->cols, tile % z->cols.tiles * m, side, p.x);
+	return p;
 }
 
-/* Points to the side x side pixels from (y0, x0) on, `zeros` where there is none. */
-static void tile_pixels(const float *image, size_t h, size_t w, size_t c, size_t dilation,
-                        ptrdiff_t y0, ptrdiff_t x0, size_t side, const float *zeros,
-                        const float **to)
+/* Points to the side x side pixels of a tile, `zeros` where there is none. */
+static void tile_pixels(const float *image, size_t w, size_t c, const tile_place *p, size_t side,
+                        const float *zeros, const float **to)
 {
-	size_t r0, r1, c0, c1;
-	tile_span(y0, side, dilation, h, &r0, &r1);
-	tile_span(x0, side, dilation, w, &c0, &c1);
 	for (size_t i = 0; i < side; i++)
-		for (size_t j = 0; j < side; j++) {
-			size_t y = (size_t)(y0 + (ptrdiff_t)(i * dilation));
-			size_t x = (size_t)(x0 + (ptrdiff_t)(j * dilation));
-			bool exists = i >= r0 && i < r1 && j >= c0 && j < c1;
-			to[i * side + j] = exists ? image + (y * w + x) * c : zeros;
-		}
+		for (size_t j = 0; j < side; j++)
+			to[i * side + j] = p->y[i] == NOWHERE || p->x[j] == NOWHERE
+			                       ? zeros
+			                       : image + ((size_t)p->y[i] * w + (size_t)p->x[j]) * c;
 }
 
 static void point_rows(float *base, size_t step, size_t points, float **to)
@@ -248,14 +294,12 @@ static void input_chunk(void *arg, size_t chunk, size_t worker)
 	const conv_shape *s = z->s;
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[WINOGRAD_MAX_POINTS];
-	size_t begin, end, y, x;
+	size_t begin, end;
 	(void)worker;
 	pool_part(job->count, job->chunks, chunk, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		tile_origin(z, job->first + t, &y, &x);
-		tile_pixels(job->x, s->in_h, s->in_w, s->in_c, s->dilation,
-		            (ptrdiff_t)y - (ptrdiff_t)s->pad_top,
-		            (ptrdiff_t)x - (ptrdiff_t)s->pad_left, z->f->side, job->zeros, in);
+		tile_place p = tile_inputs(z, job->first + t);
+		tile_pixels(job->x, s->in_w, s->in_c, &p, z->f->side, job->zeros, in);
 		point_rows(job->in + t * s->in_c, z->in_step, z->f->points, out);
 		z->f->input(in, out, s->in_c);
 	}
@@ -276,23 +320,24 @@ static void output_chunk(void *arg, size_t chunk, size_t worker)
 	const wino_job *job = arg;
 	const wino *z = &job->z;
 	const conv_shape *s = z->s;
-	size_t m = z->f->m, c = s->out_c, begin, end, y, x, none, rows, cols;
+	size_t m = z->f->m, c = s->out_c, begin, end;
 	float *tile = job->workers + worker * z->worker_floats;
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[WINOGRAD_MAX_POINTS];
 	point_rows(tile, c, m * m, out);
 	pool_part(job->count, job->chunks, chunk, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		tile_origin(z, job->first + t, &y, &x);
-		tile_span((ptrdiff_t)y, m, s->dilation, s->out_h, &none, &rows);
-		tile_span((ptrdiff_t)x, m, s->dilation, s->out_w, &none, &cols);
+		tile_place p = tile_outputs(z, job->first + t);
 		const_rows(job->out + t * c, z->out_step, z->f->points, in);
 		z->f->output(in, out, c);
-		for (size_t i = 0; i < rows; i++) {
-			size_t at = ((y + i * s->dilation) * s->out_w + x) * c;
-			const float *residual = job->residual == NULL ? NULL : job->residual + at;
-			epilogue_rows(cols, c, tile + i * m * c, c, job->bias, residual, job->act,
-			              job->y + at, s->dilation * c);
+		for (size_t i = 0; i < m; i++) {
+			size_t x0, x1 = 0;
+			while (p.y[i] != NOWHERE && axis_run(&z->cols, p.x, m, &x0, &x1)) {
+				size_t at = ((size_t)p.y[i] * s->out_w + (size_t)p.x[x0]) * c;
+				epilogue_rows(x1 - x0, c, tile + (i * m + x0) * c, c, job->bias,
+				              job->residual == NULL ? NULL : job->residual + at,
+				              job->act, job->y + at, s->dilation * c);
+			}
 		}
 	}
 }
@@ -329,13 +374,12 @@ static void gradient_chunk(void *arg, size_t chunk, size_t worker)
 	const conv_shape *s = z->s;
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[WINOGRAD_MAX_POINTS];
-	size_t begin, end, y, x;
+	size_t begin, end;
 	(void)worker;
 	pool_part(job->count, job->chunks, chunk, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		tile_origin(z, job->first + t, &y, &x);
-		tile_pixels(job->dy, s->out_h, s->out_w, s->out_c, s->dilation, (ptrdiff_t)y,
-		            (ptrdiff_t)x, z->f->m, job->zeros, in);
+		tile_place p = tile_outputs(z, job->first + t);
+		tile_pixels(job->dy, s->out_w, s->out_c, &p, z->f->m, job->zeros, in);
 		point_rows(job->out + t * s->out_c, z->out_step, z->f->points, out);
 		z->f->output_adjoint(in, out, s->out_c);
 	}
@@ -356,38 +400,36 @@ static void add_tile(const wino_job *job, size_t t, float *buffer)
 {
 	const wino *z = &job->z;
 	const conv_shape *s = z->s;
-	size_t side = z->f->side, d = s->dilation, y, x, r0, r1, x0, x1;
+	size_t side = z->f->side;
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[WINOGRAD_MAX_POINTS];
-	tile_origin(z, job->first + t, &y, &x);
-	ptrdiff_t top = (ptrdiff_t)y - (ptrdiff_t)s->pad_top;
-	ptrdiff_t left = (ptrdiff_t)x - (ptrdiff_t)s->pad_left;
-	tile_span(top, side, d, s->in_h, &r0, &r1);
-	tile_span(left, side, d, s->in_w, &x0, &x1);
+	tile_place p = tile_inputs(z, job->first + t);
 	for (size_t c = 0; c < s->in_c; c += BLOCK) {
 		size_t n = s->in_c - c < BLOCK ? s->in_c - c : BLOCK;
 		const_rows(job->in + t * s->in_c + c, z->in_step, z->f->points, in);
 		point_rows(buffer, n, z->f->points, out);
 		z->f->input_adjoint(in, out, n);
-		for (size_t i = r0; i < r1; i++) {
-			size_t row = (size_t)(top + (ptrdiff_t)(i * d));
-			size_t col = (size_t)(left + (ptrdiff_t)(x0 * d));
-			epilogue_add(x1 - x0, n, buffer + (i * side + x0) * n, n, NULL,
-			             job->dx + (row * s->in_w + col) * s->in_c + c, d * s->in_c);
+		for (size_t i = 0; i < side; i++) {
+			size_t x0, x1 = 0;
+			while (p.y[i] != NOWHERE && axis_run(&z->cols, p.x, side, &x0, &x1)) {
+				size_t at = (size_t)p.y[i] * s->in_w + (size_t)p.x[x0];
+				epilogue_add(x1 - x0, n, buffer + (i * side + x0) * n, n, NULL,
+				             job->dx + at * s->in_c + c, s->dilation * s->in_c);
+			}
 		}
 	}
 }
 
-/* Neighbouring tiles overlap, so a chunk is a whole row of tiles, and within each lattice the
- * even rows are done before the odd ones. */
+/* Neighbouring tiles overlap, so a chunk is a whole row of tiles, and the even rows are done before
+ * the odd ones. */
 static void overlap_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t row = job->first / z->across + chunk;
-	if (axis_number(&z->rows, row) % 2 != job->parity)
+	size_t row = job->first / z->cols.tiles + chunk;
+	if (row % 2 != job->parity)
 		return;
-	size_t begin = row * z->across, end = begin + z->across;
+	size_t begin = row * z->cols.tiles, end = begin + z->cols.tiles;
 	size_t last = job->first + job->count;
 	for (size_t t = begin > job->first ? begin : job->first; t < end && t < last; t++)
 		add_tile(job, t - job->first, job->workers + worker * z->worker_floats);
@@ -440,7 +482,8 @@ static void slab_data_gradient(wino_job *job, pool *workers)
 {
 	const wino *z = &job->z;
 	pool_run(workers, z->f->points, data_product_chunk, job);
-	size_t rows = (job->first + job->count - 1) / z->across - job->first / z->across + 1;
+	size_t across = z->cols.tiles;
+	size_t rows = (job->first + job->count - 1) / across - job->first / across + 1;
 	for (job->parity = 0; job->parity < 2; job->parity++)
 		pool_run(workers, rows, overlap_chunk, job);
 }

@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-enum { WINOGRAD_MAX_POINTS = 36 };
+enum { WINOGRAD_MAX_SIDE = 6, WINOGRAD_MAX_POINTS = WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE };
 
 /* Reads all of in[], then writes all of out[], for each group of channels; in and out must not
  * overlap. */
