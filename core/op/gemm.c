@@ -2,20 +2,30 @@
 
 #include <cblas.h>
 
-#include "op/gemm_avx512.h"
+#include "op/gemm_kernel.h"
+
+static bool always(void) { return true; }
+
+static void blas(gemm_op op_a, gemm_op op_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+	cblas_sgemm(CblasRowMajor, op_a == GEMM_T ? CblasTrans : CblasNoTrans,
+	            op_b == GEMM_T ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
+	            alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+const gemm_kernel gemm_blas = {"OpenBLAS", always, blas};
+
+static const gemm_kernel *best(void)
+{
+	return gemm_avx512.usable() ? &gemm_avx512 : gemm_avx2.usable() ? &gemm_avx2 : &gemm_blas;
+}
 
 void gemm(gemm_op op_a, gemm_op op_b, size_t m, size_t n, size_t k, float alpha, const float *a,
           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-	if (m == 0 || n == 0)
-		return;
-	if (gemm_avx512_usable()) {
-		gemm_avx512(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-		return;
-	}
-	cblas_sgemm(CblasRowMajor, op_a == GEMM_T ? CblasTrans : CblasNoTrans,
-	            op_b == GEMM_T ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
-	            alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+	if (m != 0 && n != 0)
+		best()->run(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 tp_status gemm_init(tp_err *err)
@@ -30,5 +40,5 @@ tp_status gemm_init(tp_err *err)
 
 const char *gemm_version(void)
 {
-	return gemm_avx512_usable() ? "tpldd gemm_avx512 1" : openblas_get_config();
+	return best() == &gemm_blas ? openblas_get_config() : best()->name;
 }

@@ -1,5 +1,5 @@
 /* gemm: C = alpha op(A) op(B) + beta C, row-major float32. Our own kernel where the CPU has AVX-512
- * (gemm_avx512.h), OpenBLAS elsewhere. gemm.c is the only file that calls BLAS.
+ * or AVX2 (gemm_kernel.h), OpenBLAS elsewhere. gemm.c is the only file that calls BLAS.
  * One thread per call; parallel work is cut outside, by shape (pool.h). */
 #ifndef TP_OP_GEMM_H
 #define TP_OP_GEMM_H
