@@ -2,7 +2,7 @@
  *
  * The clock is read at every border: before and after each node of a network (through exec's probe,
  * core itself has no clock) and between the parts around it. The time since the last reading goes to
- * exactly one place, so the places add up to the step. Two readings a node cost about 50 ns, a node
+ * exactly one place, so the places add up to the step. Two readings a node cost 0.1 us where a node
  * takes a millisecond: every step is measured, and nothing that is computed depends on it. Steps that
  * fail or are stopped do not count.
  *

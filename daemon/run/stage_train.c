@@ -148,8 +148,6 @@ static void record(job *j, const step_result *r, size_t every)
 static tp_status profile_start(job *j, stepper *s, tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
-	if (j->sgemm_gflops <= 0)
-		j->sgemm_gflops = profile_sgemm_gflops(j->pool, monotonic_seconds);
 	profile_stage p = {.run = j->run,
 	                   .stage = (int64_t)j->at,
 	                   .round = job_stage(j)->round,
@@ -311,6 +309,9 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	tp_status st = TP_OK;
 	if (j->at == 0 && j->state.step == 0 && j->setup.init_file == NULL)
 		st = calibrate(j, &ls, err);
+	/* Before the network's memory is taken: the measurement wants some for itself. */
+	if (j->sgemm_gflops <= 0)
+		j->sgemm_gflops = profile_sgemm_gflops(j->pool, monotonic_seconds);
 	if (st == TP_OK)
 		st = stepper_create(&ss, &stp, err);
 	if (st == TP_OK)
