@@ -1,4 +1,4 @@
-/* One training phase: loader, stepper, metrics, checkpoints. */
+/* One training phase: loader, stepper, metrics, profile, checkpoints. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
