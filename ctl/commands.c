@@ -92,6 +92,8 @@ static const ctl_command table[] = {
 	 {{"round", 0, "ROUND", "a number or source (the newest)"}}},
 	{"run", "rounds", "RUN", "Thresholds, coverage, easy and hard images of each round",
 	 run_rounds, {{0}}},
+	{"run", "profile", "RUN", "Where the time of a training step goes, the longest first", run_profile,
+	 {{"round", 0, "ROUND", "a number or source (the training under way or the last)"}}},
 
 	{"image", "ls", "RUN", "Target images with confidence and split", image_ls,
 	 {{"round", 0, "N", "in this round (the newest)"},

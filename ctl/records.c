@@ -111,6 +111,8 @@ void value_text(const json_t *v, column_kind kind, char *to, size_t size)
 		(void)snprintf(to, size, "%.1f %%", 100.0 * x);
 	else if (kind == COLUMN_NUMBER && json_is_real(v))
 		(void)snprintf(to, size, "%.*g", TEXT_DIGITS, x);
+	else if (kind == COLUMN_FIXED && json_is_number(v))
+		(void)snprintf(to, size, "%.2f", x);
 	else if (kind == COLUMN_LIST)
 		list_text(v, LIST_DIGITS, to, size);
 	else
@@ -121,7 +123,7 @@ void value_text(const json_t *v, column_kind kind, char *to, size_t size)
 
 static bool is_right(column_kind k)
 {
-	return k == COLUMN_NUMBER || k == COLUMN_BYTES || k == COLUMN_SECONDS ||
+	return k == COLUMN_NUMBER || k == COLUMN_FIXED || k == COLUMN_BYTES || k == COLUMN_SECONDS ||
 	       k == COLUMN_PERCENT || k == COLUMN_COUNT;
 }
 

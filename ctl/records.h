@@ -11,6 +11,7 @@
 typedef enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_NUMBER,  /* as it is */
+	COLUMN_FIXED,   /* 12.34: two digits behind the point */
 	COLUMN_BYTES,   /* 170.3 MiB */
 	COLUMN_SECONDS, /* 12m 03s */
 	COLUMN_PERCENT, /* a share of 1: 41.2 % */

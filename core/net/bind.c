@@ -66,8 +66,9 @@ static tp_status bind_conv(const exec_spec *s, size_t i, const bound_value *x, b
 	}
 	y->h = c.out_h;
 	y->w = c.out_w;
-	b->forward_flop += 2.0 * (double)(c.out_h * c.out_w) * (double)(c.out_c * n->kernel) *
-	                   (double)(n->kernel * c.in_c / c.groups);
+	b->node[i].forward_flop = 2.0 * (double)(c.out_h * c.out_w) *
+	                          (double)(c.out_c * n->kernel) *
+	                          (double)(n->kernel * c.in_c / c.groups);
 	return conv_plan_make(&c, s->kernels, s->train, pool_threads(s->pool), &b->node[i].conv,
 	                      err);
 }
@@ -81,7 +82,8 @@ static tp_status bind_aspp(const exec_spec *s, size_t i, const bound_value *x, b
 		a.dilation[k] = n->dilations[k];
 	y->h = x->h;
 	y->w = x->w;
-	b->forward_flop += 2.0 * (double)(x->h * x->w) * (double)(n->branches * 9 * x->c * y->c);
+	b->node[i].forward_flop =
+		2.0 * (double)(x->h * x->w) * (double)(n->branches * 9 * x->c * y->c);
 	return aspp_plan_make(&a, s->kernels, s->train, pool_threads(s->pool), &b->node[i].aspp,
 	                      err);
 }
@@ -127,6 +129,7 @@ static tp_status bind_shapes(const exec_spec *s, binding *b, tp_err *err)
 			st = bind_pool(s, i, x, y, b, err);
 		if (st != TP_OK)
 			return st;
+		b->forward_flop += b->node[i].forward_flop;
 		const bound_value *r = n->residual < 0 ? y : &b->value[n->residual];
 		if (r->h != y->h || r->w != y->w)
 			return tp_fail(err, TP_SHAPE, 0, "a sum of %zux%zu and %zux%zu pixels",

@@ -43,6 +43,7 @@ typedef struct bound_node {
 	int scratch, scratch_back, argmax;
 	bool dx, dx_accumulate;
 	residual_grad residual;
+	double forward_flop; /* 2 x multiply-adds of the direct convolution; 0: a pool */
 } bound_node;
 
 typedef struct binding {
@@ -52,7 +53,7 @@ typedef struct binding {
 	size_t blocks;
 	size_t arena_bytes, kept_floats; /* kept: outlives the passes */
 	size_t table_bytes; /* of the three arrays */
-	double forward_flop;
+	double forward_flop; /* of all nodes */
 } binding;
 
 /* TP_SHAPE when the image is too small (or too large for memory); the text names the layer. */

@@ -16,6 +16,7 @@ struct exec {
 	char *arena;     /* bind.arena_bytes */
 	const float *values;
 	bool forward_done; /* the activations of a whole forward pass lie in the arena */
+	bool grads_wanted; /* by the newest backward pass */
 	exec_probe *probe;
 	void *probe_arg;
 };
@@ -84,19 +85,58 @@ void exec_set_probe(exec *e, exec_probe *probe, void *arg)
 	e->probe_arg = arg;
 }
 
-void exec_node_label(const exec *e, size_t i, char *buf, size_t size)
+size_t exec_nodes(const exec *e) { return e->spec.graph->nodes; }
+
+void exec_node_name(const exec *e, size_t i, char *buf, size_t size)
 {
-	static const char *const algorithm[] = {
+	bind_node_name(e->spec.graph, i, buf, size);
+}
+
+static const char *algorithm_name(conv_algorithm a)
+{
+	static const char *const name[] = {
 		[CONV_REFERENCE] = "reference", [CONV_GEMM] = "gemm",
 		[CONV_TAPS] = "taps",           [CONV_WINOGRAD2] = "winograd2",
 		[CONV_WINOGRAD4] = "winograd4", [CONV_DEPTHWISE] = "depthwise"};
-	char name[80];
-	bind_node_name(e->spec.graph, i, name, sizeof name);
-	const node *n = &e->spec.graph->node[i];
-	if (n->op == NODE_CONV)
-		(void)snprintf(buf, size, "%s %s", name, algorithm[e->bind.node[i].conv.forward]);
+	return name[a];
+}
+
+/* Of the forward pass; "" for a pool. */
+static const char *forward_algorithm(const exec *e, size_t i)
+{
+	switch (e->spec.graph->node[i].op) {
+	case NODE_CONV:
+		return algorithm_name(e->bind.node[i].conv.forward);
+	case NODE_ASPP:
+		return "aspp";
+	default:
+		return "";
+	}
+}
+
+void exec_node_algorithm(const exec *e, size_t i, char *buf, size_t size)
+{
+	const conv_plan *p = &e->bind.node[i].conv;
+	if (e->spec.graph->node[i].op == NODE_CONV && e->spec.train &&
+	    (p->backward_data != p->forward || p->backward_weight != p->forward))
+		(void)snprintf(buf, size, "%s/%s/%s", algorithm_name(p->forward),
+		               algorithm_name(p->backward_data), algorithm_name(p->backward_weight));
 	else
-		(void)snprintf(buf, size, "%s%s", name, n->op == NODE_ASPP ? " aspp" : "");
+		(void)snprintf(buf, size, "%s", forward_algorithm(e, i));
+}
+
+void exec_node_label(const exec *e, size_t i, char *buf, size_t size)
+{
+	char name[80];
+	const char *algorithm = forward_algorithm(e, i);
+	exec_node_name(e, i, name, sizeof name);
+	(void)snprintf(buf, size, "%s%s%s", name, algorithm[0] != 0 ? " " : "", algorithm);
+}
+
+double exec_node_flop(const exec *e, size_t i, bool backward)
+{
+	const bound_node *m = &e->bind.node[i];
+	return m->forward_flop * (backward ? (m->dx ? 1 : 0) + (e->grads_wanted ? 1 : 0) : 1);
 }
 
 /* Memory of a block; NULL for BLOCK_NONE. */
@@ -304,6 +344,7 @@ tp_status exec_backward(exec *e, const float *doutput, float *grads, const float
 	if (ret_dinput != NULL && !e->spec.input_gradient)
 		return tp_fail(err, TP_CONFLICT, 0, "no input gradient was planned");
 	e->forward_done = false; /* gradients overwrite activations as they die */
+	e->grads_wanted = grads != NULL;
 	int out = g->node[g->nodes - 1].output;
 	memcpy(grad_of(e, out), doutput, value_floats(e, out) * sizeof(float));
 	for (size_t i = g->nodes; i-- > 0;) {

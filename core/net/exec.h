@@ -51,11 +51,25 @@ tp_status exec_forward(exec *e, const float **ret_output, tp_err *err) TP_MUST_C
 tp_status exec_backward(exec *e, const float *doutput, float *grads, const float **ret_dinput,
                         tp_err *err) TP_MUST_CHECK;
 
+/* ---- for profiles ------------------------------------------------------------------------ */
+
 /* Milliseconds per node of the last passes are not taken here (core reads no clock); a caller that
- * wants a profile passes a callback, called before and after each node. NULL switches it off. */
+ * wants a profile passes a callback, called before and after each node on the thread of the pass.
+ * NULL switches it off. */
 typedef void exec_probe(void *arg, size_t node, bool backward, bool begin);
 void exec_set_probe(exec *e, exec_probe *probe, void *arg);
-/* "layer3.0.conv2 winograd4" for node i, for profiles. Writes at most size bytes. */
+/* Nodes are numbered 0..exec_nodes-1 in the order of the forward pass. */
+size_t exec_nodes(const exec *e);
+/* The next three write at most size bytes. "layer3.0.conv2", "maxpool" */
+void exec_node_name(const exec *e, size_t node, char *buf, size_t size);
+/* "winograd4"; "gemm/taps/gemm" when the forward pass, the data and the weight gradient differ;
+ * "" for a pool. An exec without backward pass names the forward one only. */
+void exec_node_algorithm(const exec *e, size_t node, char *buf, size_t size);
+/* Both, with the forward algorithm only: "layer3.0.conv2 winograd4". */
 void exec_node_label(const exec *e, size_t node, char *buf, size_t size);
+/* Floating point operations of one pass through a node as the direct convolution counts them (2 x
+ * multiply-adds), whatever the algorithm saves. Backward: of the gradients that the newest
+ * exec_backward was asked for. */
+double exec_node_flop(const exec *e, size_t node, bool backward);
 
 #endif

@@ -38,6 +38,33 @@ tp_status gemm_init(tp_err *err)
 	return TP_OK;
 }
 
+/* A product of 0.11 GFLOP: long against the wake-up of a thread, short enough for slow machines. Two
+ * for each thread, so that one that wakes late evens out. */
+enum { LOAD = 384, LOADS = 2 };
+
+typedef struct load_job {
+	float *work;
+} load_job;
+
+static void load_chunk(void *arg, size_t chunk, size_t worker)
+{
+	const load_job *j = arg;
+	const size_t square = (size_t)LOAD * LOAD; /* two factors, then a result of each worker */
+	(void)chunk;
+	gemm(GEMM_N, GEMM_N, LOAD, LOAD, LOAD, 1.0f, j->work, LOAD, j->work + square, LOAD, 0.0f,
+	     j->work + (2 + worker) * square, LOAD);
+}
+
+size_t gemm_load_floats(const pool *pool) { return (2 + pool_threads(pool)) * LOAD * LOAD; }
+
+double gemm_load(float *work, pool *pool)
+{
+	load_job j = {work};
+	size_t chunks = LOADS * pool_threads(pool);
+	pool_run(pool, chunks, load_chunk, &j);
+	return 2.0 * LOAD * LOAD * LOAD * (double)chunks;
+}
+
 const char *gemm_version(void)
 {
 	return best() == &gemm_blas ? openblas_get_config() : best()->name;

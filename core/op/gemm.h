@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "base/pool.h"
 #include "base/status.h"
 
 typedef enum gemm_op { GEMM_N, GEMM_T } gemm_op;
@@ -17,6 +18,11 @@ void gemm(gemm_op op_a, gemm_op op_b, size_t m, size_t n, size_t k, float alpha,
 /* Once at program start, before any thread computes: makes the library single-threaded per call.
  * TP_INVALID when the linked OpenBLAS is an OpenMP build, which does not honour that. */
 tp_status gemm_init(tp_err *err) TP_MUST_CHECK;
+/* For callers with a clock that want the machine's rate of matrix products: a few products of a
+ * layer's size on all threads of the pool, in `work` (gemm_load_floats floats). Returns the floating
+ * point operations that took. */
+size_t gemm_load_floats(const pool *pool);
+double gemm_load(float *work, pool *pool);
 /* "OpenBLAS 0.3.21 SkylakeX": part of the environment stamp of a checkpoint. Static storage. */
 const char *gemm_version(void);
 

@@ -189,6 +189,8 @@ void stepper_free(stepper *s)
 
 exec *stepper_exec(stepper *s) { return s->net; }
 
+exec *stepper_discriminator(stepper *s) { return s->disc; }
+
 /* Network on one sample: s->full = logits at the crop's size. */
 static tp_status forward(stepper *s, const sample *x, tp_err *err)
 {

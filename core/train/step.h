@@ -46,7 +46,9 @@ void stepper_free(stepper *s);
 /* Runs step state->step with samples[slots] and advances it. TP_NONFINITE: loss or gradients are not
  * finite; nothing was updated. TP_CANCELLED: *stop was set; nothing was updated. */
 tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_err *err) TP_MUST_CHECK;
-/* For profiles: see exec_set_probe. */
+/* For profiles: see exec_set_probe. Borrowed until stepper_free. */
 exec *stepper_exec(stepper *s);
+/* NULL when the steps are not adversarial. */
+exec *stepper_discriminator(stepper *s);
 
 #endif

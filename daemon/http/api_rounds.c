@@ -1,4 +1,4 @@
-/* What the rounds of a run brought: rounds, IoU, confusion. */
+/* What the rounds of a run brought: rounds, IoU, confusion; and where their time went. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,4 +187,22 @@ void api_run_confusion(request *r)
 		evaluation_row_done(&e);
 	}
 	json_decref(classes);
+}
+
+void api_run_profile(request *r)
+{
+	int64_t round;
+	run_row run;
+	if (!parse_round(r, &round) || !api_get_run(r, &run))
+		return;
+	run_row_done(&run);
+	profile_row p;
+	tp_err err = {0};
+	tp_status st = scheduler_profile(api_scheduler(r), r->param[0], round, &p, &err);
+	if (st != TP_OK) {
+		respond_error(r, st, &err);
+		return;
+	}
+	respond_json(r, 200, profile_json(&p));
+	profile_row_done(&p);
 }

@@ -130,6 +130,11 @@ static const route table[] = {
 	 .handler = api_run_confusion},
 	{HTTP_GET, "/api/v1/runs/{id}/rounds", WORKER, .success = 200, .answer_schema = "[Round]",
 	 .summary = "Rounds with thresholds, coverage and split", .handler = api_run_rounds},
+	{HTTP_GET, "/api/v1/runs/{id}/profile", WORKER, .success = 200, .query = "round:str",
+	 .answer_schema = "Profile",
+	 .summary = "Where the time of a training step goes, by layer: of the stage that trains or "
+	            "trained last, or of a round, or 'source'",
+	 .handler = api_run_profile},
 	{HTTP_GET, "/api/v1/runs/{id}/images", WORKER, .success = 200,
 	 .query = "round:int split:easy|hard sort:confidence|-confidence|name class:int " PAGE,
 	 .answer_schema = "{items:[Image] next_cursor:str? total:int round:int?}",

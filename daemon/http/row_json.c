@@ -75,6 +75,24 @@ json_t *round_json(const round_row *r)
 	return j;
 }
 
+json_t *profile_json(const profile_row *p)
+{
+	bool measured = p->steps > 0;
+	json_t *list = measured ? json_stored(p->layers) : json_array();
+	json_t *outside = measured ? json_stored(p->outside) : json_array();
+	return json_pack(
+		"{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "phase",
+		measured ? json_string(p->phase) : json_null(), "round", round_number(p->round),
+		"steps", (json_int_t)p->steps, "crop",
+		measured ? json_pack("[I, I]", (json_int_t)p->crop_h, (json_int_t)p->crop_w)
+			 : json_null(),
+		"threads", measured ? json_integer((json_int_t)p->threads) : json_null(), "kernels",
+		measured ? json_string(p->kernels) : json_null(), "sgemm_peak_gflops",
+		p->sgemm_gflops > 0 ? json_number_or_null(p->sgemm_gflops) : json_null(),
+		"seconds_per_step", measured ? json_number_or_null(p->seconds) : json_null(),
+		"layers", list, "outside", outside);
+}
+
 json_t *image_json(const image_row *i, bool with_name)
 {
 	json_t *j = json_object();

@@ -12,6 +12,8 @@ json_t *dataset_json(const dataset_row *d);
 json_t *weights_json(const weights_row *w);
 json_t *checkpoint_json(const checkpoint_row *c);
 json_t *round_json(const round_row *r);
+/* Without steps: nulls and empty lists. */
+json_t *profile_json(const profile_row *p);
 /* with_name: as an item of the image list; else as an entry of one image's history. */
 json_t *image_json(const image_row *i, bool with_name);
 /* The stored data with "run" and "time" added. */

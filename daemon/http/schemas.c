@@ -44,6 +44,13 @@ static const struct {
 	{"Round",
 	 "{round:int phase:Phase portion:num thresholds:[num?] coverage:Coverage easy:int "
 	 "hard:int pseudo_accuracy?:num class_stats:any}"},
+	{"Profile",
+	 "{phase:Phase? round:int? steps:int crop:[int]? threads:int? kernels:str? "
+	 "sgemm_peak_gflops:num? seconds_per_step:num? layers:[ProfileLayer] "
+	 "outside:[{part:waiting|preparing|loss|optimiser|saving ms:num}]}"},
+	{"ProfileLayer",
+	 "{layer:str algorithm:str forward_ms:num backward_ms:num gflop_per_step:num "
+	 "gflops:num? peak_share:num?}"},
 	{"IouPoint", "{step:int round:int? phase:Phase miou:num? iou:[num?]}"},
 	{"Image",
 	 "{id:int name:str round:int confidence:num? entropy:num? split:easy|hard "

@@ -298,6 +298,7 @@ tp_status job_open(const job_deps *d, int64_t run, job **ret, tp_err *err)
 	j->state_dirfd = d->state_dirfd;
 	j->daemon = d->daemon;
 	j->progress = d->progress;
+	j->profile = d->profile;
 	j->notify = d->notify;
 	j->notify_arg = d->notify_arg;
 	j->stop = d->stop;
@@ -366,5 +367,6 @@ tp_status job_run(job *j, tp_err *err)
 		st = job_save(j, j->at, 0, false, err);
 	}
 	progress_end(j->progress);
+	profile_end(j->profile);
 	return st;
 }

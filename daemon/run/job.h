@@ -8,6 +8,7 @@
 
 #include "data/classes.h"
 #include "run/net_meta.h"
+#include "run/profile.h"
 #include "run/progress.h"
 #include "train/state.h"
 
@@ -53,6 +54,7 @@ typedef struct job {
 	int state_dirfd;
 	const daemon_config *daemon;
 	progress *progress;
+	profile *profile;
 	scheduler_notify *notify;
 	void *notify_arg;
 	const atomic_int *stop;
@@ -60,6 +62,7 @@ typedef struct job {
 	pool *pool;
 	train_state state;
 	size_t at;          /* stage */
+	double sgemm_gflops; /* profile_sgemm_gflops, 0 before it was measured */
 	double spent, since; /* training seconds: before this start; monotonic time it began */
 	/* Metrics not yet in the database. */
 	metric_row *metric;
@@ -72,6 +75,7 @@ typedef struct job_deps {
 	int state_dirfd;
 	const daemon_config *daemon;
 	progress *progress;
+	profile *profile;
 	scheduler_notify *notify;
 	void *notify_arg;
 	const atomic_int *stop;

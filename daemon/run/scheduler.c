@@ -25,6 +25,7 @@ struct scheduler {
 	scheduler_notify *notify;
 	void *notify_arg;
 	progress progress;
+	profile profile;
 	pthread_t thread;
 	bool started;
 
@@ -141,6 +142,7 @@ static void run_one(scheduler *s, int64_t run)
 	                 .state_dirfd = s->state_dirfd,
 	                 .daemon = s->config,
 	                 .progress = &s->progress,
+	                 .profile = &s->profile,
 	                 .notify = s->notify,
 	                 .notify_arg = s->notify_arg,
 	                 .stop = &s->stop};
@@ -221,6 +223,7 @@ tp_status scheduler_create(store *st, const daemon_config *config, scheduler_not
 	s->notify = notify;
 	s->notify_arg = notify_arg;
 	progress_init(&s->progress);
+	profile_init(&s->profile, monotonic_seconds);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->wake, NULL);
 	s->state_dirfd = open(config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -275,6 +278,7 @@ void scheduler_free(scheduler *s)
 	if (s->state_dirfd >= 0)
 		(void)close(s->state_dirfd);
 	progress_done(&s->progress);
+	profile_done(&s->profile);
 	(void)pthread_cond_destroy(&s->wake);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -444,6 +448,21 @@ tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret
 	free(stages);
 	free(cost);
 	return TP_OK;
+}
+
+tp_status scheduler_profile(scheduler *s, int64_t run, int64_t round, profile_row *ret, tp_err *err)
+{
+	tp_err none = {0};
+	tp_status st = profile_read(&s->profile, run, round, ret, &none);
+	if (st == TP_NOTFOUND) {
+		none = (tp_err){0};
+		st = store_profile_get(s->store, run, round, ret, &none);
+	}
+	if (st == TP_NOTFOUND && round < -1) {
+		*ret = (profile_row){.run = run, .round = ROUND_SOURCE};
+		return TP_OK;
+	}
+	return st == TP_OK ? st : tp_fail(err, st, none.sys, "%s", none.text);
 }
 
 bool scheduler_healthy(scheduler *s)

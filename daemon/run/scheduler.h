@@ -77,6 +77,12 @@ typedef struct run_progress {
 } run_progress;
 tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret, tp_err *err) TP_MUST_CHECK;
 
+/* Where the time of a training stage goes: live for the running run's, else as stored. round < -1: the
+ * current or last one; a run that has not trained yet gives a row without steps. TP_NOTFOUND: the round
+ * that is named has not been trained. */
+tp_status scheduler_profile(scheduler *s, int64_t run, int64_t round, profile_row *ret,
+                            tp_err *err) TP_MUST_CHECK;
+
 /* For /readyz and /metrics: false when a live run has not moved for far longer than it should. */
 bool scheduler_healthy(scheduler *s);
 

@@ -1,4 +1,4 @@
-/* One training phase: loader, stepper, metrics, checkpoints. */
+/* One training phase: loader, stepper, metrics, profile, checkpoints. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "run/round_state.h"
 #include "store/run_files.h"
 #include "train/calibrate.h"
+#include "train/recipe_fields.h"
 #include "train/sampling.h"
 #include "train/step.h"
 
@@ -144,6 +145,41 @@ static void record(job *j, const step_result *r, size_t every)
 	}
 }
 
+static tp_status profile_start(job *j, stepper *s, tp_err *err)
+{
+	const recipe *r = &j->setup.config.recipe;
+	profile_stage p = {.run = j->run,
+	                   .stage = (int64_t)j->at,
+	                   .round = job_stage(j)->round,
+	                   .phase = phase_name(job_stage(j)->phase),
+	                   .kernels = recipe_field_find("/kernels")->choice(r->kernels),
+	                   .crop_h = r->data.crop_h,
+	                   .crop_w = r->data.crop_w,
+	                   .threads = pool_threads(j->pool),
+	                   .sgemm_gflops = j->sgemm_gflops};
+	return profile_begin(j->profile, &p, stepper_exec(s), stepper_discriminator(s), err);
+}
+
+/* What was measured, into the database; before the position passes the stage, so that a finished stage
+ * always has a row. */
+static tp_status keep_profile(job *j, tp_err *err)
+{
+	profile_row row;
+	tp_err none = {0};
+	tp_status st = profile_read(j->profile, j->run, job_stage(j)->round, &row, &none);
+	if (st != TP_OK)
+		return st == TP_NOTFOUND ? TP_OK : tp_fail(err, st, 0, "%s", none.text);
+	st = store_profile_put(j->store, &row, err);
+	profile_row_done(&row);
+	return st;
+}
+
+static tp_status save_checkpoint(job *j, size_t step, tp_err *err)
+{
+	tp_status st = keep_profile(j, err);
+	return st == TP_OK ? job_save(j, j->at, step, true, err) : st;
+}
+
 /* Steps until the stage's end, the stop flag or a failure; saves on the way. */
 static tp_status steps(job *j, loader *l, stepper *s, size_t total, tp_err *err)
 {
@@ -156,19 +192,23 @@ static tp_status steps(job *j, loader *l, stepper *s, size_t total, tp_err *err)
 		double t0 = monotonic_seconds();
 		if (job_stopped(j))
 			return TP_CANCELLED;
+		profile_step_begin(j->profile);
 		st = loader_next(l, &samples, &waited, err);
+		profile_mark(j->profile, PROFILE_WAITING);
 		double wait = waited ? monotonic_seconds() - t0 : 0;
 		if (st == TP_OK)
 			st = stepper_run(s, samples, &result, err);
 		if (st != TP_OK)
 			return st;
+		profile_mark(j->profile, PROFILE_OPTIMISER);
 		record(j, &result, every);
 		progress_unit(j->progress, j->state.step, result.loss, wait);
 		double now = monotonic_seconds();
 		if (j->state.step < total && now - j->saved >= j->daemon->checkpoint_seconds)
-			st = job_save(j, j->at, j->state.step, true, err);
+			st = save_checkpoint(j, j->state.step, err);
 		else if (now - j->flushed >= FLUSH_SECONDS || j->metrics + 16 > j->metric_room)
 			st = job_save(j, j->at, j->state.step, false, err);
+		profile_step_end(j->profile);
 	}
 	return st;
 }
@@ -269,8 +309,13 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	tp_status st = TP_OK;
 	if (j->at == 0 && j->state.step == 0 && j->setup.init_file == NULL)
 		st = calibrate(j, &ls, err);
+	/* Before the network's memory is taken: the measurement wants some for itself. */
+	if (j->sgemm_gflops <= 0)
+		j->sgemm_gflops = profile_sgemm_gflops(j->pool, monotonic_seconds);
 	if (st == TP_OK)
 		st = stepper_create(&ss, &stp, err);
+	if (st == TP_OK)
+		st = profile_start(j, stp, err);
 	if (st == TP_OK)
 		st = loader_create(&ls, &l, err);
 	if (st == TP_OK)
@@ -292,13 +337,15 @@ tp_status stage_train(job *j, tp_err *err)
 		st = train(j, &c, total, err);
 	plan_close(&c);
 	if (st == TP_CANCELLED) {
-		tp_status saved = job_save(j, j->at, j->state.step, true, err);
+		tp_status saved = save_checkpoint(j, j->state.step, err);
 		return saved == TP_OK ? TP_CANCELLED : saved;
 	}
 	if (st == TP_OK)
 		st = publish(j, err);
 	if (st == TP_OK)
-		st = job_save(j, j->at, total, true, err);
+		st = save_checkpoint(j, total, err);
+	else
+		(void)!keep_profile(j, NULL); /* of a run that fails too, if it can be */
 	if (st == TP_OK)
 		job_event(j, "checkpoint.saved", "{}");
 	return st;

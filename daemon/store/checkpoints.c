@@ -167,6 +167,8 @@ static tp_status rewind_rows(db *d, int64_t run, int64_t stage, int64_t global_s
 		"DELETE FROM checkpoint WHERE run = ?1 AND resume = 0 AND stage >= ?2",
 		"DELETE FROM checkpoint WHERE run = ?1 AND resume = 1"
 		" AND (stage > ?2 OR step > ?3)",
+		/* The stage's own measurement is true of the steps before as well as after. */
+		"DELETE FROM profile WHERE run = ?1 AND stage > ?2",
 		"UPDATE run SET stage = ?2, step = coalesce((SELECT stage_step FROM checkpoint"
 		" WHERE run = ?1 AND resume = 1 AND stage = ?2 AND step = ?3"
 		" ORDER BY id DESC LIMIT 1), 0) WHERE id = ?1",

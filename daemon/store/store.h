@@ -172,8 +172,8 @@ tp_status store_run_progress(store *s, const store_progress *p, char ***ret_stal
 tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint_row *ret,
                                   tp_err *err) TP_MUST_CHECK;
 /* Before continuing from (stage, global step): deletes metrics with step > global_step, and rounds,
- * image scores, evaluations, public checkpoints of stages >= stage, and resume checkpoints beyond;
- * sets the position there and miou_* from what remains. What the run writes then makes its rows equal
+ * image scores, evaluations, public checkpoints of stages >= stage, and resume checkpoints and
+ * profiles beyond; sets the position there and miou_* from what remains. What the run writes then makes its rows equal
  * to those of a run that was never interrupted. */
 tp_status store_run_rewind(store *s, int64_t run, int64_t stage, int64_t global_step,
                            tp_err *err) TP_MUST_CHECK;
@@ -247,6 +247,25 @@ tp_status store_evaluation_list(store *s, int64_t run, evaluation_row **ret, siz
 tp_status store_evaluation_get(store *s, int64_t run, int64_t round, evaluation_row *ret,
                                tp_err *err) TP_MUST_CHECK;
 void evaluation_row_done(evaluation_row *r);
+
+/* Where the time of a training stage's steps went: wall-clock, the mean of the measured steps. */
+typedef struct profile_row {
+	int64_t run, stage, round; /* round -1: the source model */
+	char *phase;
+	int64_t steps;          /* measured, all in one go */
+	int64_t crop_h, crop_w, threads;
+	char *kernels;
+	double sgemm_gflops;    /* rate of matrix products on all threads; 0: not known */
+	double seconds;         /* of a step */
+	char *layers, *outside; /* JSON as the API gives it */
+} profile_row;
+/* Keeps a measurement unless the stage has one of more steps: a stage that is paused near its end does
+ * not lose what was known before. */
+tp_status store_profile_put(store *s, const profile_row *r, tp_err *err) TP_MUST_CHECK;
+/* round < -1: of the newest stage. */
+tp_status store_profile_get(store *s, int64_t run, int64_t round, profile_row *ret,
+                            tp_err *err) TP_MUST_CHECK;
+void profile_row_done(profile_row *r);
 
 typedef struct metric_point {
 	int64_t step;

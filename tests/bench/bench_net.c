@@ -6,7 +6,8 @@
  * Without a size: 321x321. A training step is what the daemon does for one image: weights prepared,
  * forward, logits enlarged to the crop, cross-entropy, backward, SGD with momentum. An inference is
  * forward, enlarging and softmax. gflop: 2 x multiply-adds of the direct convolutions, times three
- * for a training step. --profile lists milliseconds per layer on standard error. */
+ * for a training step. --profile lists milliseconds and GFLOP/s per layer on standard error, with the
+ * rate of matrix products for comparison. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ typedef struct bench {
 	float *values, *grads, *momentum; /* grads, momentum: training only */
 	float *small, *large; /* planar logits of the network, and at the size of the image */
 	uint8_t *label;
-	double since, spent[MOST_NODES][2];
+	double since, spent[MOST_NODES][2], flop[MOST_NODES];
 } bench;
 
 static void check(tp_status st, const tp_err *err)
@@ -73,8 +74,10 @@ static void time_node(void *arg, size_t node_index, bool backward, bool begin)
 {
 	bench *b = arg;
 	double t = now();
-	if (!begin && node_index < MOST_NODES)
+	if (!begin && node_index < MOST_NODES) {
 		b->spent[node_index][backward] += t - b->since;
+		b->flop[node_index] += exec_node_flop(b->e, node_index, backward);
+	}
 	b->since = t;
 }
 
@@ -193,15 +196,31 @@ static int by_time(const void *a, const void *b)
 	return p < q ? -1 : p > q;
 }
 
+/* Best of a few tries, in GFLOP/s. */
+static double sgemm_gflops(const bench *b)
+{
+	double best = 0;
+	float *work = floats(gemm_load_floats(b->workers));
+	for (int i = 0; i < 20; i++) {
+		double start = now(), flop = gemm_load(work, b->workers), took = now() - start;
+		best = took > 0 && flop / took > best ? flop / took : best;
+	}
+	mem_free(work);
+	return best / 1e9;
+}
+
 static void print_profile(const bench *b, size_t runs)
 {
 	for (size_t i = 0; i < b->g.nodes && i < MOST_NODES; i++) {
 		char label[96];
+		double spent = b->spent[i][0] + b->spent[i][1];
 		exec_node_label(b->e, i, label, sizeof label);
-		(void)fprintf(stderr, "%-44s %9.2f %9.2f ms\n", label,
+		(void)fprintf(stderr, "%-44s %9.2f %9.2f ms %7.1f GFLOP/s\n", label,
 		              1e3 * b->spent[i][0] / (double)runs,
-		              1e3 * b->spent[i][1] / (double)runs);
+		              1e3 * b->spent[i][1] / (double)runs,
+		              spent > 0 ? b->flop[i] / spent / 1e9 : 0);
 	}
+	(void)fprintf(stderr, "%-44s %32.1f GFLOP/s\n", "sgemm", sgemm_gflops(b));
 }
 
 static int run_job(const job *j)

@@ -22,4 +22,24 @@ def test(tap, place, rnd, args):
         tap.ok(got[table] != want[table], "another seed: another %s" % table)
 
 
+    measured(tap, place)
+
+
+def measured(tap, place):
+    """Each training has a profile, of all its steps, whose places add up to the step."""
+    d = place.prepared(threads=2)
+    d.start()
+    run = d.submit(lib.tiny_run())
+    d.wait_state(run)
+    for n, phase, steps in (("source", "source_training", 10), (0, "phase1_training", 8), (1, "phase2_training", 8)):
+        p = d.get("/api/v1/runs/%d/profile?round=%s" % (run, n))
+        ms = sum(x["forward_ms"] + x["backward_ms"] for x in p["layers"]) + sum(x["ms"] for x in p["outside"])
+        names = [x["layer"] for x in p["layers"]]
+        tap.ok((p["phase"], p["steps"]) == (phase, steps) and p["sgemm_peak_gflops"] > 0 and
+               abs(ms / 1000 / p["seconds_per_step"] - 1) < 1e-3 and len(names) == len(set(names)) and
+               all(x["backward_ms"] > 0 and x["gflops"] > 0 for x in p["layers"] if x["algorithm"]) and
+               ("discriminator.0" in names) == (n == 1), "%s has a profile" % phase, p)
+    tap.ok(d.get("/api/v1/runs/%d/profile" % run)["round"] == 1, "the newest training's is given first")
+
+
 lib.main(test, __doc__)

@@ -334,6 +334,10 @@ TABLES = {  # columns without ids of rows and times
                     "class_confidence", "round, idx"),
     "evaluation": ("stage, round, step, phase, miou, iou, confusion", "stage"),
     "checkpoint": ("round, stage, stage_step, step, phase, file, sha256, bytes", "stage"),
+    # Times and the steps that were measured in one go are wall-clock matters.
+    "profile": ("stage, round, phase, crop_h, crop_w, kernels, (SELECT json_group_array(json_extract(value, '$.layer') || ' ' "
+                "|| json_extract(value, '$.algorithm') || ' ' || json_extract(value, '$.gflop_per_step')) FROM "
+                "json_each(layers))", "stage"),
     "run": ("state, error, stage, step, miou_source, miou_current, miou_best", "id"),
 }
 

@@ -67,7 +67,7 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
                  ["preset", "show", "tpld"], ["class-set", "ls"], ["dataset", "ls"], ["dataset", "show", "synth"],
                  ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
                  ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
-                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
+                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "profile", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
                  ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"]):
         for format in ("table", "json", "csv"):
             assert tpldctl("-o", format, *args)[0].strip() or args == ["weights", "ls"], args
@@ -99,10 +99,28 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
 def json_is_the_servers(tpldctl, server, ctl):
     for args, path in ((["dataset", "ls"], "/api/v1/datasets"), (["dataset", "show", "1"], "/api/v1/datasets/1"),
                        (["run", "rounds", "1"], "/api/v1/runs/1/rounds"), (["run", "iou", "1"], "/api/v1/runs/1/iou"),
+                       (["run", "profile", "1"], "/api/v1/runs/1/profile"), (["run", "profile", "1", "--round", "source"], "/api/v1/runs/1/profile?round=source"),
                        (["image", "ls", "1", "--limit", "7", "--split", "hard"], "/api/v1/runs/1/images?limit=7&split=hard"),
                        (["schema"], "/api/v1/schema/run-config"), (["preset", "ls"], "/api/v1/presets")):
         assert tpldctl("-o", "json", *args)[0].encode() == server.get(path, "*/*") + b"\n", args
     assert tpldctl("-o", "csv", "run", "iou", "1")[0].encode() == server.get("/api/v1/runs/1/iou", "text/csv")
+
+
+@served
+def a_profile_is_sorted_by_time(tpldctl, server, ctl):
+    lines = tpldctl("run", "profile", "finished", "--round", "source")[0].splitlines()
+    assert re.match(r"phase +source_training$", lines[0]) and re.match(r"crop +64 128$", lines[3]), lines
+    rows = [x.split() for x in lines[lines.index("") + 2:]]
+    assert [x[0] for x in rows] == ["layer1.0.conv1", "conv1", "(loss)"] + [x[0] for x in rows[3:]], rows
+    assert rows[0] == ["layer1.0.conv1", "winograd4", "7.00", "12.00", "19.00", "54.3", "%", "4.75", "250.00", "125.0", "%"]
+    assert {"maxpool", "(waiting)", "(saving)", "(preparing)", "(optimiser)"} == {x[0] for x in rows[3:]}
+    csv = tpldctl("-o", "csv", "run", "profile", "1")[0].splitlines()
+    assert csv[0] == "layer,algorithm,forward_ms,backward_ms,ms,step_share,gflop_per_step,gflops,peak_share"
+    assert csv[1].startswith("layer1.0.conv1,winograd4,7,12,19,") and csv[3].startswith("(loss),,,,2,"), csv
+    tpldctl("run", "profile", "1", "--round", "7", want=3)
+    tpldctl("run", "create", "--set", "name=idle", "--set", "source=synth", "--set", "target=real")
+    out, err = tpldctl("run", "profile", "idle")
+    assert "nothing was trained yet" in err and re.match(r"phase +-\n", out), (out, err)
 
 
 @served
@@ -160,4 +178,4 @@ def watching(tpldctl, server, ctl):
 
 
 if __name__ == "__main__":
-    sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))
+    sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, a_profile_is_sorted_by_time, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))

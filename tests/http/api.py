@@ -223,6 +223,29 @@ def confusion(s):
     s.json("GET", V1 + "/runs/1/confusion?round=x", want=400)
 
 
+def profile(s):
+    p = s.json("GET", V1 + "/runs/1/profile")
+    has(p, "phase", "round", "steps", "crop", "threads", "kernels", "sgemm_peak_gflops", "seconds_per_step", "layers",
+        "outside")
+    assert (p["phase"], p["round"], p["steps"], p["crop"]) == ("phase1_training", 0, 100, [64, 128]), p
+    assert [x["layer"] for x in p["layers"]] == ["conv1", "maxpool", "layer1.0.conv1"]
+    has(p["layers"][0], "algorithm", "forward_ms", "backward_ms", "gflop_per_step", "gflops", "peak_share")
+    assert p["layers"][1]["gflops"] is None and p["layers"][2]["peak_share"] == 1.25
+    source = s.json("GET", V1 + "/runs/1/profile?round=source")
+    assert source["phase"] == "source_training" and source["round"] is None and source["steps"] == 99
+    explained = sum(x["forward_ms"] + x["backward_ms"] for x in source["layers"]) + sum(x["ms"] for x in source["outside"])
+    assert abs(explained - 1000 * source["seconds_per_step"]) < 1e-6, explained
+    s.json("GET", V1 + "/runs/1/profile?round=1", want=404)
+    s.json("GET", V1 + "/runs/1/profile?round=x", want=400)
+    s.json("GET", V1 + "/runs/99/profile", want=404)
+    fresh = s.json("POST", V1 + "/runs", minimal("untrained"), want=201)["id"]
+    p = s.json("GET", V1 + "/runs/%d/profile" % fresh)
+    assert p["layers"] == p["outside"] == [] and p["steps"] == 0 and p["phase"] is None and p["crop"] is None, p
+    s.json("GET", V1 + "/runs/%d/profile?round=0" % fresh, want=404)
+    s.json("POST", V1 + "/runs/%d/cancel" % fresh, want=202)
+    assert s.request("DELETE", V1 + "/runs/%d" % fresh)[0] == 204
+
+
 def rounds(s):
     r = s.json("GET", V1 + "/runs/1/rounds")
     assert [x["round"] for x in r] == [0, 1]
@@ -505,6 +528,6 @@ def openapi_tells_the_truth(s):
 
 if __name__ == "__main__":
     sys.exit(server.run([dashboard, health, token_file, problem_shape, datasets, dataset_lifecycle, catalogues, runs,
-                         run_lifecycle, run_errors, runs_paging, metrics, iou, confusion, rounds, images, pictures,
+                         run_lifecycle, run_errors, runs_paging, metrics, iou, confusion, profile, rounds, images, pictures,
                          checkpoints, inference, weights, events_replay, events_live, events_while_streaming, prometheus,
                          openapi_is_sound, openapi_tells_the_truth]))

@@ -134,6 +134,17 @@ tp_status scheduler_progress(scheduler *s, const run_row *row, run_progress *ret
 	return TP_OK;
 }
 
+tp_status scheduler_profile(scheduler *s, int64_t run, int64_t round, profile_row *ret, tp_err *err)
+{
+	tp_err none = {0};
+	tp_status st = store_profile_get(s->store, run, round, ret, &none);
+	if (st == TP_NOTFOUND && round < -1) {
+		*ret = (profile_row){.run = run, .round = -1};
+		return TP_OK;
+	}
+	return st == TP_OK ? st : tp_fail(err, st, 0, "%s", none.text);
+}
+
 bool scheduler_healthy(scheduler *s)
 {
 	return s != NULL;

@@ -197,6 +197,41 @@ static void add_checkpoint(fixture *f, int64_t run)
 	check(store_checkpoint_add(f->store, &c, &id, &err), &err, "checkpoint");
 }
 
+/* Source training of two layers, 10 and 20 ms, and 5 ms around them; 8 ms less in round 0. */
+static void add_profiles(fixture *f, int64_t run)
+{
+	static const char layers[] =
+		"[{\"layer\":\"conv1\",\"algorithm\":\"gemm\",\"forward_ms\":4.0,"
+		"\"backward_ms\":6.0,\"gflop_per_step\":1.5,\"gflops\":150.0,\"peak_share\":0.75},"
+		"{\"layer\":\"maxpool\",\"algorithm\":\"\",\"forward_ms\":0.5,\"backward_ms\":0.5,"
+		"\"gflop_per_step\":0.0,\"gflops\":null,\"peak_share\":null},"
+		"{\"layer\":\"layer1.0.conv1\",\"algorithm\":\"winograd4\",\"forward_ms\":7.0,"
+		"\"backward_ms\":12.0,\"gflop_per_step\":4.75,\"gflops\":250.0,"
+		"\"peak_share\":1.25}]";
+	static const char outside[] =
+		"[{\"part\":\"waiting\",\"ms\":1.0},{\"part\":\"preparing\",\"ms\":0.5},"
+		"{\"part\":\"loss\",\"ms\":2.0},{\"part\":\"optimiser\",\"ms\":1.0},"
+		"{\"part\":\"saving\",\"ms\":0.5}]";
+	char source[] = "source_training", adapted[] = "phase1_training", kernels[] = "f4";
+	tp_err err = {0};
+	for (int64_t round = -1; round < 1; round++) {
+		profile_row p = {.run = run,
+		                 .stage = 3 * (round + 1),
+		                 .round = round,
+		                 .phase = round < 0 ? source : adapted,
+		                 .steps = 100 + round,
+		                 .crop_h = 64,
+		                 .crop_w = 128,
+		                 .threads = 2,
+		                 .kernels = kernels,
+		                 .sgemm_gflops = 200.0,
+		                 .seconds = 0.035 - 0.008 * (double)(round + 1),
+		                 .layers = (char *)(uintptr_t)layers,
+		                 .outside = (char *)(uintptr_t)outside};
+		check(store_profile_put(f->store, &p, &err), &err, "profile");
+	}
+}
+
 static void seed(fixture *f)
 {
 	tp_err err = {0};
@@ -232,6 +267,7 @@ static void seed(fixture *f)
 	check(store_run_progress(f->store, &p, &stale, &n, &err), &err, "metrics");
 	free(stale);
 	add_checkpoint(f, run);
+	add_profiles(f, run);
 	add_evaluation(f, run, -1, 0.4);
 	for (int64_t k = 0; k < 2; k++) {
 		add_round(f, run, k);

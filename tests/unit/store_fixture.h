@@ -56,6 +56,7 @@ DONE_ANY(checkpoint_row)
 DONE_ANY(round_row)
 DONE_ANY(image_row)
 DONE_ANY(evaluation_row)
+DONE_ANY(profile_row)
 DONE_ANY(metric_series)
 DONE_ANY(event_row)
 

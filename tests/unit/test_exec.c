@@ -400,6 +400,19 @@ static void labels_name_layers(void **state)
 	}
 	exec_node_label(e, 2, text, 5);
 	assert_string_equal(text, "laye");
+	exec_node_name(e, 2, text, sizeof text);
+	assert_string_equal(text, "layer1.0.conv1");
+	exec_free(e);
+	/* The three directions of a layer may be computed in different ways. */
+	spec.kernels = KERNELS_EXACT;
+	spec.train = true;
+	assert_int_equal(exec_create(&spec, &e, NULL), TP_OK);
+	exec_node_algorithm(e, 0, text, sizeof text);
+	assert_string_equal(text, "gemm/taps/gemm");
+	exec_node_algorithm(e, 1, text, sizeof text);
+	assert_string_equal(text, "");
+	exec_node_algorithm(e, 2, text, sizeof text);
+	assert_string_equal(text, "gemm");
 	exec_free(e);
 	exec_free(NULL);
 	pool_free(workers);

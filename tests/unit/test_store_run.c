@@ -474,6 +474,59 @@ static void evaluations_update_the_run(void **state)
 	assert_code(store_evaluation_get(f->s, run, 5, &e, err), TP_NOTFOUND);
 }
 
+/* ---- profiles ---- */
+
+static void put_profile(store *s, int64_t run, int64_t stage, int64_t round, int64_t steps)
+{
+	profile_row p = {.run = run,
+	                 .stage = stage,
+	                 .round = round,
+	                 .phase = (char *)(round < 0 ? "source_training" : "phase1_training"),
+	                 .steps = steps,
+	                 .crop_h = 32,
+	                 .crop_w = 48,
+	                 .threads = 2,
+	                 .kernels = (char *)"f4",
+	                 .sgemm_gflops = 200.5,
+	                 .seconds = 0.25 * (double)steps,
+	                 .layers = (char *)"[{\"layer\":\"a\"}]",
+	                 .outside = (char *)"[]"};
+	assert_ok(store_profile_put(s, &p, err));
+}
+
+static void the_longest_profile_of_a_stage_stays(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 1);
+	profile_row p = {0};
+	assert_code(store_profile_get(f->s, run, -2, &p, err), TP_NOTFOUND);
+	put_profile(f->s, run, 3, 0, 20);
+	put_profile(f->s, run, 0, -1, 10);
+	assert_ok(store_profile_get(f->s, run, -2, &p, err));
+	assert_true(p.run == run && p.stage == 3 && p.round == 0 && p.steps == 20);
+	assert_true(p.crop_h == 32 && p.crop_w == 48 && p.threads == 2 && p.seconds == 5.0);
+	assert_true(p.sgemm_gflops == 200.5);
+	assert_string_equal(p.phase, "phase1_training");
+	assert_string_equal(p.kernels, "f4");
+	assert_string_equal(p.layers, "[{\"layer\":\"a\"}]");
+	assert_string_equal(p.outside, "[]");
+	profile_row_done(&p);
+	put_profile(f->s, run, 0, -1, 9); /* resumed for the last steps */
+	assert_ok(store_profile_get(f->s, run, -1, &p, err));
+	assert_true(p.stage == 0 && p.steps == 10);
+	profile_row_done(&p);
+	put_profile(f->s, run, 0, -1, 11);
+	assert_ok(store_profile_get(f->s, run, -1, &p, err));
+	assert_true(p.steps == 11 && p.seconds == 2.75);
+	assert_code(store_profile_get(f->s, run, 1, &p, err), TP_NOTFOUND);
+	p.run = 99;
+	assert_code(store_profile_put(f->s, &p, err), TP_NOTFOUND);
+	p.run = run;
+	p.seconds = (double)NAN;
+	assert_code(store_profile_put(f->s, &p, err), TP_NONFINITE);
+	profile_row_done(&p);
+}
+
 /* ---- going back ---- */
 
 enum { STAGE_STEPS = 10, STAGES = 5, IMAGES = 4 };
@@ -498,6 +551,10 @@ static void do_stage(store *s, int64_t run, int64_t stage, int64_t from, int64_t
 		m[metrics++] = (metric_row){"loss", global, 1.0 / (double)global};
 		if (step % 4 != 0 && step != STAGE_STEPS)
 			continue;
+		/* Measured since this start; the rest of the row is a matter of the clock. */
+		put_profile(s, run, stage, round, step - from);
+		if (--*budget <= 0)
+			return;
 		publish(s, run, stage, step, global, m, metrics, stale);
 		metrics = 0;
 		(*budget)--;
@@ -581,6 +638,8 @@ static char *dump(store *s, int64_t run)
 		" FROM image_score WHERE run = ? ORDER BY round, idx",
 		"SELECT json_array(stage, round, step, phase, miou, iou, confusion)"
 		" FROM evaluation WHERE run = ? ORDER BY stage",
+		"SELECT json_array(stage, round, phase, layers) FROM profile WHERE run = ?"
+		" ORDER BY stage",
 	};
 	char *text = calloc(1, 1 << 16);
 	assert_non_null(text);
@@ -684,7 +743,7 @@ static void a_deleted_run_leaves_nothing(void **state)
 	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "done", NULL, err));
 	assert_ok(store_run_delete(f->s, run, err));
 	static const char *const table[] = {"metric",     "checkpoint",  "round", "image_score",
-	                                    "evaluation", "run_history", "event"};
+	                                    "evaluation", "run_history", "event", "profile"};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		char sql[64];
 		(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table[i]);
@@ -792,6 +851,7 @@ int main(void)
 		TEST(images_are_paged_in_every_way),
 		TEST(queries_know_what_is_not_there),
 		TEST(evaluations_update_the_run),
+		TEST(the_longest_profile_of_a_stage_stays),
 		TEST(an_interrupted_run_ends_with_the_same_rows),
 		TEST(going_back_touches_one_run_only),
 		TEST(going_back_restores_the_position),

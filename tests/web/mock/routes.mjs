@@ -190,6 +190,14 @@ export const ROUTES = [
 			return state.confusion();
 		},
 	],
+	[
+		"GET /runs/:id/profile",
+		({ id, q }) => {
+			const profile = state.profile(find_run(id), q.get("round"));
+			if (!profile) throw new Refusal(404, "that round has not been trained");
+			return profile;
+		},
+	],
 	["GET /runs/:id/rounds", ({ id }) => state.rounds_done(find_run(id))],
 	["GET /runs/:id/images", ({ id, q }) => images(find_run(id), q)],
 	[

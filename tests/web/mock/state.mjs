@@ -254,6 +254,63 @@ export function confusion() {
 	};
 }
 
+const LAYERS = [
+	["features.0.0", "gemm/taps/gemm"],
+	["maxpool", ""],
+	...Array.from({ length: 24 }, (_, i) => [
+		`features.${1 + (i >> 1)}.conv.${i & 1}`,
+		i & 1 ? "depthwise" : "winograd4",
+	]),
+	["classifier.conv2d_list", "aspp"],
+];
+
+/* Of the newest training, or of a round ("source", "0", ...): then null when it has not begun. */
+export function profile(run, round) {
+	const now = position(run);
+	const begun = stages(run.config)
+		.slice(0, now.index + 1)
+		.filter((s) => s.phase.endsWith("training"));
+	const stage = round === null ? begun.at(-1) : begun.find((s) => String(s.round ?? "source") === round);
+	const steps = stage && stage.round === now.round && stage.phase === now.phase ? now.step : STEPS;
+	if (!stage && round !== null) return null;
+	if (!stage || !steps) return { phase: null, round: null, steps: 0, layers: [], outside: [] };
+	const r = random(5 + (stage.round ?? -1)),
+		peak = 200;
+	const layers = LAYERS.map(([layer, algorithm]) => {
+		const forward_ms = 1 + 6 * r(),
+			backward_ms = 2 * forward_ms,
+			gflops = algorithm ? peak * (0.3 + 1.1 * r()) : null;
+		return {
+			layer,
+			algorithm,
+			forward_ms,
+			backward_ms,
+			gflop_per_step: algorithm ? (gflops * (forward_ms + backward_ms)) / 1000 : 0,
+			gflops,
+			peak_share: algorithm ? gflops / peak : null,
+		};
+	});
+	const outside = ["waiting", "preparing", "loss", "optimiser", "saving"].map((part, i) => ({
+		part,
+		ms: [0.2, 1, 4, 6, 0.5][i],
+	}));
+	const ms =
+		layers.reduce((a, l) => a + l.forward_ms + l.backward_ms, 0) +
+		outside.reduce((a, o) => a + o.ms, 0);
+	return {
+		phase: stage.phase,
+		round: stage.round,
+		steps,
+		crop: run.config.data.crop,
+		threads: 2,
+		kernels: "f4",
+		sgemm_peak_gflops: peak,
+		seconds_per_step: ms / 1000,
+		layers,
+		outside,
+	};
+}
+
 export function metrics(run) {
 	const steps = Math.floor(run.total ? (run.units / run.total) * 260 : 0),
 		r = random(run.id);

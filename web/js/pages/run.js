@@ -1,4 +1,4 @@
-/* run: overview of one run: what is happening, how well it does, curves, rounds, checkpoints. */
+/* run: overview of one run: what is happening, how well it does, curves, rounds, profile, checkpoints. */
 
 import { download, get, get_all, items_of } from "../api.js";
 import { run_classes } from "../catalog.js";
@@ -17,6 +17,7 @@ import {
 	signed_percent,
 	time,
 } from "../format.js";
+import { profile_view } from "../profile_view.js";
 import { rounds_view } from "../rounds_view.js";
 import { run_shell } from "../run_shell.js";
 import { timeline } from "../stages.js";
@@ -170,6 +171,7 @@ export async function run_page(ctx) {
 	const history = h("div", history_table(shell.run));
 	const loss = curves(id, ctx);
 	const rounds = rounds_view(id);
+	const profile = profile_view(shell.run, ctx);
 	const checkpoints = checkpoints_card(shell.run);
 
 	async function load_slow() {
@@ -190,11 +192,12 @@ export async function run_page(ctx) {
 		if ((run.state_history || []).length !== states) replace(history, history_table(run));
 		states = (run.state_history || []).length;
 		loss.refresh();
+		profile.update(run);
 	});
-	await Promise.all([loss.load(), load_slow()]);
+	await Promise.all([loss.load(), profile.load(), load_slow()]);
 	shell.node.append(
 		now,
-		h("div.stacked", loss.node, rounds.node),
+		h("div.stacked", loss.node, rounds.node, profile.node),
 		h("div.columns", checkpoints.node, history),
 	);
 	return shell.node;
