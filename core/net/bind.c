@@ -149,6 +149,10 @@ static int add_block(binding *b, size_t bytes, size_t first, size_t last)
 	return (int)b->blocks++;
 }
 
+/* The first of the two steps in which node i runs backward. */
+static size_t mask_step(const graph *g, size_t i) { return g->nodes + 1 + 2 * (g->nodes - 1 - i); }
+static size_t back_step(const graph *g, size_t i) { return mask_step(g, i) + 1; }
+
 static void live_until(binding *b, int block, size_t step)
 {
 	if (b->block[block].last < step)
@@ -166,13 +170,12 @@ static void place_data(const exec_spec *s, binding *b, size_t end)
 		        add_block(b, value_bytes(&b->value[g->node[i].output]), i, i);
 	for (size_t i = 0; i < g->nodes; i++) {
 		const node *n = &g->node[i];
-		size_t back = 2 * g->nodes - 1 - i;
 		live_until(b, b->value[n->input].data,
-		           s->train && n->op != NODE_MAXPOOL ? back : i);
+		           s->train && n->op != NODE_MAXPOOL ? back_step(g, i) : i);
 		if (n->residual >= 0)
 			live_until(b, b->value[n->residual].data, i);
 		if (s->train && n->act != ACT_NONE)
-			live_until(b, b->value[n->output].data, back);
+			live_until(b, b->value[n->output].data, mask_step(g, i));
 	}
 	live_until(b, b->value[g->node[g->nodes - 1].output].data, end);
 	/* A residual that dies in its sum gives its memory to the sum: in training the shortcuts of
@@ -200,11 +203,11 @@ static void place_grads(const exec_spec *s, binding *b, size_t end)
 {
 	const graph *g = s->graph;
 	bound_value *out = &b->value[g->node[g->nodes - 1].output];
-	out->grad = add_block(b, value_bytes(out), g->nodes, g->nodes);
+	out->grad = add_block(b, value_bytes(out), g->nodes + 1, g->nodes + 1);
 	for (size_t i = g->nodes; i-- > 0;) {
 		const node *n = &g->node[i];
 		bound_node *m = &b->node[i];
-		size_t step = 2 * g->nodes - 1 - i;
+		size_t step = back_step(g, i);
 		int dy = b->value[n->output].grad;
 		live_until(b, dy, step);
 		bound_value *x = &b->value[n->input];
@@ -231,7 +234,7 @@ static void place_scratch(const exec_spec *s, binding *b)
 	const graph *g = s->graph;
 	for (size_t i = 0; i < g->nodes; i++) {
 		bound_node *m = &b->node[i];
-		size_t back = 2 * g->nodes - 1 - i;
+		size_t back = back_step(g, i);
 		m->scratch = m->scratch_back = m->argmax = BLOCK_NONE;
 		if (g->node[i].op == NODE_MAXPOOL) {
 			if (s->train)
@@ -254,7 +257,7 @@ static void place_prepared(const exec_spec *s, binding *b)
 	for (size_t i = 0; i < s->graph->nodes; i++) {
 		const node *n = &s->graph->node[i];
 		bound_node *m = &b->node[i];
-		size_t back = 2 * s->graph->nodes - 1 - i;
+		size_t back = back_step(s->graph, i);
 		size_t c = round_up(b->value[n->output].c, line);
 		m->prepared = m->prepared_back = BLOCK_NONE;
 		if (n->op == NODE_MAXPOOL)
@@ -283,7 +286,7 @@ tp_status bind_make(const exec_spec *s, binding *ret, tp_err *err)
 		return tp_fail(err, TP_SHAPE, 0, "an image of %zux%zu pixels: sides must be 1..%d",
 		               s->in_h, s->in_w, MAX_SIDE);
 	binding b = {0};
-	size_t most_blocks = 2 * g->values + 5 * g->nodes;
+	size_t most_blocks = 2 * g->values + 5 * g->nodes + 1;
 	b.value = calloc(g->values, sizeof *b.value);
 	b.node = calloc(g->nodes, sizeof *b.node);
 	b.block = calloc(most_blocks, sizeof *b.block);
@@ -295,12 +298,16 @@ tp_status bind_make(const exec_spec *s, binding *ret, tp_err *err)
 	if (st == TP_OK)
 		st = bind_shapes(s, &b, err);
 	if (st == TP_OK) {
-		size_t end = s->train ? 2 * g->nodes : g->nodes;
+		size_t end = s->train ? back_step(g, 0) + 1 : g->nodes;
 		place_data(s, &b, end);
 		if (s->train)
 			place_grads(s, &b, end);
 		place_scratch(s, &b);
 		place_prepared(s, &b);
+		/* In a training pass up to the first step of the way back, which reads what the loss
+		 * wrote. */
+		b.between = add_block(&b, s->between_floats * sizeof(float), g->nodes,
+		                      s->train ? g->nodes + 1 : g->nodes);
 		st = plan_place(b.block, b.blocks, &b.arena_bytes, err);
 	}
 	if (st == TP_OK)

@@ -1,8 +1,10 @@
 /* bind: a graph bound to an image size: the shape of every value, the algorithms of every node, and
  * the place of everything in memory. Pure planning, the memory itself belongs to exec.
  *
- * Time is cut into steps: node i runs forward in step i and backward in step 2N-1-i. A block of the
- * arena lives from its first writer's step to its last reader's. Besides planning for size this
+ * Time is cut into steps: node i of N runs forward in step i; step N is the caller's (exec_between);
+ * backward a node takes two steps, the first for the mask of its activation and the second for
+ * the rest, so that the gradient of its input may lie where its output was. A block of the arena
+ * lives from its first writer's step to its last reader's. Besides planning for size this
  * decides two aliases: a sum written over a residual that dies there, and the gradient of a
  * residual that is the gradient of the sum itself.
  *
@@ -51,6 +53,7 @@ typedef struct binding {
 	bound_node *node;   /* graph->nodes */
 	plan_block *block;
 	size_t blocks;
+	int between; /* block of exec_between */
 	size_t arena_bytes, kept_floats; /* kept: outlives the passes */
 	size_t table_bytes; /* of the three arrays */
 	double forward_flop; /* of all nodes */

@@ -159,6 +159,7 @@ static float *param_at(const exec *e, const float *block, int index)
 }
 
 float *exec_input(exec *e) { return data_of(e, 0); }
+float *exec_between(exec *e) { return block_at(e, e->bind.between); }
 
 /* algorithms.md 6.3: y = g (x - mean) / sqrt(var + eps) + b, as scale * x + bias. */
 static void fold_bn(const exec *e, const node *n, float *scale, float *bias)
@@ -271,10 +272,12 @@ static void backward_node(exec *e, size_t i, float *grads)
 	float *dy = grad_of(e, n->output), *scratch = block_at(e, m->scratch_back);
 	float *dx = m->dx ? grad_of(e, n->input) : NULL;
 	const float *x = data_of(e, n->input);
-	const float *prepared = prepared_of(e, i, m->prepared_back);
-	if (n->op == NODE_CONV) {
+	/* The output's last reader: what follows may lie in its memory. */
+	if (n->op == NODE_CONV)
 		activation_backward(n->act, data_of(e, n->output), dy, value_floats(e, n->output),
 		                    e->spec.pool);
+	const float *prepared = prepared_of(e, i, m->prepared_back);
+	if (n->op == NODE_CONV) {
 		conv_grad grad = {.x = x,
 		                  .dy = dy,
 		                  .prepared = prepared,

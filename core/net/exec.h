@@ -18,6 +18,7 @@ typedef struct exec_spec {
 	size_t in_h, in_w;
 	bool train;          /* backward pass wanted */
 	bool input_gradient; /* backward also computes d input */
+	size_t between_floats; /* wanted by the caller between the passes, see exec_between */
 	kernel_mode kernels;
 	pool *pool;          /* borrowed */
 	const atomic_int *stop; /* read between layers; non-zero ends a pass early; may be NULL */
@@ -45,6 +46,9 @@ float *exec_input(exec *e);
 /* Returns the output [out_h][out_w][out_c], valid until the next forward pass.
  * TP_CANCELLED when *stop became non-zero. */
 tp_status exec_forward(exec *e, const float **ret_output, tp_err *err) TP_MUST_CHECK;
+/* between_floats floats of the arena, the caller's from exec_forward's return until exec_backward (or
+ * the next exec_forward) begins: for the loss, whose maps are large and dead outside of it. */
+float *exec_between(exec *e);
 /* After exec_forward with train: adds d loss / d parameter to grads[trained_floats] (NULL:
  * parameter gradients not wanted, e.g. the frozen discriminator). doutput has the output's shape.
  * ret_dinput (NULL allowed) receives the input gradient, valid until the next pass. */

@@ -30,7 +30,7 @@ struct stepper {
 	resize_shape up;                  /* output resolution -> crop */
 	float *low;   /* [K][out pixels], planar logits or their gradient */
 	float *low_pixels; /* [out pixels][K], the gradient as the network wants it */
-	float *full;  /* [K][pixels]: logits, then their gradient */
+	float *full;  /* [K][pixels]: logits, then their gradient; lies in the network's arena */
 	float *grads; /* trained parameters; the one place where a step's gradients are summed */
 	/* adversarial only */
 	float *prob;      /* [K][pixels] of the hard sample */
@@ -46,12 +46,21 @@ static const recipe_sgd *sgd_of(const stepper_spec *spec)
 	                                            : &spec->recipe->self.sgd;
 }
 
+/* Of one map of K classes at the crop's size. */
+static size_t full_floats(const stepper_spec *spec)
+{
+	const graph *g = spec->state->net;
+	return spec->recipe->data.crop_h * spec->recipe->data.crop_w *
+	       g->channels[g->node[g->nodes - 1].output];
+}
+
 static exec_spec net_exec_spec(const stepper_spec *spec)
 {
 	return (exec_spec){.graph = spec->state->net,
 	                   .in_h = spec->recipe->data.crop_h,
 	                   .in_w = spec->recipe->data.crop_w,
 	                   .train = true,
+	                   .between_floats = full_floats(spec),
 	                   .kernels = spec->recipe->kernels,
 	                   .pool = spec->pool,
 	                   .stop = spec->stop};
@@ -62,6 +71,7 @@ static exec_spec disc_exec_spec(const stepper_spec *spec)
 	exec_spec e = net_exec_spec(spec);
 	e.graph = spec->state->disc;
 	e.input_gradient = true;
+	e.between_floats = 0;
 	return e;
 }
 
@@ -71,15 +81,13 @@ typedef struct block {
 	size_t floats;
 } block;
 
-enum { BLOCKS = 8 };
+enum { BLOCKS = 7 };
 
 static size_t blocks_of(stepper *s, const exec_size *net, const exec_size *disc, block b[BLOCKS])
 {
-	size_t pixels = s->spec.recipe->data.crop_h * s->spec.recipe->data.crop_w;
-	size_t low = net->out_h * net->out_w * net->out_c, full = pixels * net->out_c, n = 0;
+	size_t low = net->out_h * net->out_w * net->out_c, full = full_floats(&s->spec), n = 0;
 	b[n++] = (block){&s->low, low};
 	b[n++] = (block){&s->low_pixels, low};
-	b[n++] = (block){&s->full, full};
 	b[n++] = (block){&s->grads, s->spec.state->net->params.trained_floats};
 	if (s->spec.adversarial) {
 		b[n++] = (block){&s->prob, full};
@@ -154,6 +162,7 @@ tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err)
 		stepper_free(s);
 		return st;
 	}
+	s->full = exec_between(s->net);
 	s->classes = net.out_c;
 	s->out_h = net.out_h;
 	s->out_w = net.out_w;
@@ -177,7 +186,6 @@ void stepper_free(stepper *s)
 	exec_free(s->disc);
 	mem_free(s->low);
 	mem_free(s->low_pixels);
-	mem_free(s->full);
 	mem_free(s->grads);
 	mem_free(s->prob);
 	mem_free(s->easy_info);

@@ -42,7 +42,7 @@ typedef struct bench {
 	exec *e;
 	exec_size size;
 	float *values, *grads, *momentum; /* grads, momentum: training only */
-	float *small, *large; /* planar logits of the network, and at the size of the image */
+	float *small, *large; /* planar logits of the network; at the size of the image, in its arena */
 	uint8_t *label;
 	double since, spent[MOST_NODES][2], flop[MOST_NODES];
 } bench;
@@ -92,6 +92,7 @@ static void bench_open(bench *b, const job *j)
 	                  .in_h = j->h,
 	                  .in_w = j->w,
 	                  .train = j->train,
+	                  .between_floats = j->h * j->w * CLASSES,
 	                  .kernels = j->kernels,
 	                  .pool = b->workers};
 	check(exec_create(&spec, &b->e, &err), &err);
@@ -100,7 +101,7 @@ static void bench_open(bench *b, const job *j)
 	b->values = floats(b->g.params.floats);
 	params_init(&b->g.params, 1, b->values);
 	b->small = floats(b->size.out_h * b->size.out_w * CLASSES);
-	b->large = floats(pixels * CLASSES);
+	b->large = exec_between(b->e);
 	if (j->train) {
 		b->grads = floats(b->g.params.trained_floats);
 		b->momentum = floats(b->g.params.trained_floats);
@@ -124,7 +125,6 @@ static void bench_close(bench *b)
 	mem_free(b->grads);
 	mem_free(b->momentum);
 	mem_free(b->small);
-	mem_free(b->large);
 	free(b->label);
 	graph_done(&b->g);
 }
