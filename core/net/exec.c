@@ -179,20 +179,31 @@ static float *scale_of(const exec *e, size_t i)
 	return e->spec.graph->node[i].bn[0] < 0 ? NULL : e->kept + e->bind.node[i].scale;
 }
 
-/* Folded and transformed weights of a convolution or a head. */
-static void prepare_node(const exec *e, size_t i, float *prepared)
+static conv_weights conv_weights_of(const exec *e, size_t i, float *prepared)
+{
+	return (conv_weights){.w = param_at(e, e->values, e->spec.graph->node[i].weight),
+	                      .scale = scale_of(e, i),
+	                      .prepared = prepared};
+}
+
+static void prepare_aspp(const exec *e, size_t i, float *prepared)
 {
 	const node *n = &e->spec.graph->node[i];
-	const bound_node *m = &e->bind.node[i];
-	if (n->op == NODE_CONV) {
-		conv_prepare(&m->conv, param_at(e, e->values, n->weight), scale_of(e, i), prepared,
-		             e->spec.pool);
-	} else if (n->op == NODE_ASPP) {
-		const float *w[ASPP_MAX_BRANCHES];
-		for (size_t b = 0; b < n->branches; b++)
-			w[b] = param_at(e, e->values, n->branch_weight[b]);
-		aspp_prepare(&m->aspp, w, prepared, e->spec.pool);
-	}
+	const float *w[ASPP_MAX_BRANCHES];
+	for (size_t b = 0; b < n->branches; b++)
+		w[b] = param_at(e, e->values, n->branch_weight[b]);
+	aspp_prepare(&e->bind.node[i].aspp, w, prepared, e->spec.pool);
+}
+
+/* What an inference keeps of node i's weights. */
+static void prepare_node(const exec *e, size_t i)
+{
+	float *prepared = e->kept + e->bind.node[i].kept;
+	const conv_weights weights = conv_weights_of(e, i, prepared);
+	if (e->spec.graph->node[i].op == NODE_CONV)
+		conv_prepare(&e->bind.node[i].conv, &weights, e->spec.pool);
+	else if (e->spec.graph->node[i].op == NODE_ASPP)
+		prepare_aspp(e, i, prepared);
 }
 
 void exec_prepare(exec *e, const float *values)
@@ -204,17 +215,19 @@ void exec_prepare(exec *e, const float *values)
 		if (g->node[i].bn[0] >= 0)
 			fold_bn(e, &g->node[i], scale_of(e, i), e->kept + e->bind.node[i].bias);
 		if (!e->spec.train)
-			prepare_node(e, i, e->kept + e->bind.node[i].kept);
+			prepare_node(e, i);
 	}
 }
 
-/* Prepared weights of node i for one direction: kept, or made now (see bind.h). */
-static const float *prepared_of(const exec *e, size_t i, int block)
+/* Prepared weights of node i for one direction: kept, or room for them in `block` (see bind.h);
+ * a convolution fills that itself. */
+static float *prepared_of(const exec *e, size_t i, int block)
 {
 	if (!e->spec.train)
 		return e->kept + e->bind.node[i].kept;
 	float *prepared = block_at(e, block);
-	prepare_node(e, i, prepared);
+	if (e->spec.graph->node[i].op == NODE_ASPP)
+		prepare_aspp(e, i, prepared);
 	return prepared;
 }
 
@@ -224,11 +237,12 @@ static void forward_node(exec *e, size_t i)
 	const bound_node *m = &e->bind.node[i];
 	const float *x = data_of(e, n->input);
 	float *y = data_of(e, n->output), *scratch = block_at(e, m->scratch);
-	const float *prepared = prepared_of(e, i, m->prepared);
+	float *prepared = prepared_of(e, i, m->prepared);
 	if (n->op == NODE_CONV) {
 		const float *bias = n->bn[0] < 0 ? param_at(e, e->values, n->bias)
 		                                 : e->kept + m->bias;
-		conv_forward(&m->conv, x, prepared, bias, data_of(e, n->residual), n->act, y,
+		const conv_weights weights = conv_weights_of(e, i, prepared);
+		conv_forward(&m->conv, x, &weights, bias, data_of(e, n->residual), n->act, y,
 		             scratch, e->spec.pool);
 	} else if (n->op == NODE_ASPP) {
 		const float *bias[ASPP_MAX_BRANCHES];
@@ -276,12 +290,12 @@ static void backward_node(exec *e, size_t i, float *grads)
 	if (n->op == NODE_CONV)
 		activation_backward(n->act, data_of(e, n->output), dy, value_floats(e, n->output),
 		                    e->spec.pool);
-	const float *prepared = prepared_of(e, i, m->prepared_back);
+	float *prepared = prepared_of(e, i, m->prepared_back);
 	if (n->op == NODE_CONV) {
+		const conv_weights weights = conv_weights_of(e, i, prepared);
 		conv_grad grad = {.x = x,
 		                  .dy = dy,
-		                  .prepared = prepared,
-		                  .scale = scale_of(e, i),
+		                  .weights = &weights,
 		                  .dx = dx,
 		                  .dx_accumulate = m->dx_accumulate,
 		                  .dw = param_at(e, grads, n->weight),

@@ -40,33 +40,41 @@ static size_t plan_tile(conv_algorithm a, conv_algorithm b)
 	return conv_winograd_tile(a) != 0 ? conv_winograd_tile(a) : conv_winograd_tile(b);
 }
 
-void conv_prepare(const conv_plan *plan, const float *w, const float *scale, float *prepared,
-                  pool *workers)
+/* All but Winograd's weights. */
+static void prepare_dense(const conv_plan *plan, const conv_weights *weights, pool *workers)
 {
+	enum { CHUNK_FLOATS = 1 << 16 };
 	const conv_shape *s = &plan->shape;
 	if (plan->forward == CONV_DEPTHWISE) {
-		conv_depthwise_prepare(plan, w, scale, prepared, workers);
+		conv_depthwise_prepare(plan, weights->w, weights->scale, weights->prepared, workers);
 		return;
 	}
-	if (conv_dense_floats(plan) != 0) {
-		enum { CHUNK_FLOATS = 1 << 16 };
-		size_t in = s->groups == 1 ? s->in_c : 1;
-		fold_job job = {.w = w, .scale = scale, .to = prepared,
-		                .rows = s->kernel_h * s->kernel_w * in, .cols = s->out_c};
-		job.chunks = job.rows * job.cols / CHUNK_FLOATS + 1;
-		pool_run(workers, job.chunks, fold_chunk, &job);
-	}
+	if (conv_dense_floats(plan) == 0)
+		return;
+	size_t in = s->groups == 1 ? s->in_c : 1;
+	fold_job job = {.w = weights->w, .scale = weights->scale, .to = weights->prepared,
+	                .rows = s->kernel_h * s->kernel_w * in, .cols = s->out_c};
+	job.chunks = job.rows * job.cols / CHUNK_FLOATS + 1;
+	pool_run(workers, job.chunks, fold_chunk, &job);
+}
+
+void conv_prepare(const conv_plan *plan, const conv_weights *weights, pool *workers)
+{
+	prepare_dense(plan, weights, workers);
 	size_t m = plan_tile(plan->forward, plan->backward_data);
 	if (m != 0)
-		conv_winograd_prepare(plan, m, w, scale, prepared + conv_dense_floats(plan),
-		                      workers);
+		conv_winograd_prepare(plan, m, weights, workers);
 }
 
 /* ---- forward ---- */
 
-void conv_forward(const conv_plan *plan, const float *x, const float *prepared, const float *bias,
-                  const float *residual, activation act, float *y, float *scratch, pool *workers)
+void conv_forward(const conv_plan *plan, const float *x, const conv_weights *weights,
+                  const float *bias, const float *residual, activation act, float *y, float *scratch,
+                  pool *workers)
 {
+	const float *prepared = weights->prepared;
+	if (plan->per_pass)
+		prepare_dense(plan, weights, workers);
 	switch (plan->forward) {
 	case CONV_REFERENCE:
 		conv_forward_reference(&plan->shape, x, prepared, NULL, bias, residual, act, y);
@@ -79,9 +87,8 @@ void conv_forward(const conv_plan *plan, const float *x, const float *prepared, 
 		break;
 	case CONV_WINOGRAD2:
 	case CONV_WINOGRAD4:
-		conv_winograd_forward(plan, conv_winograd_tile(plan->forward), x,
-		                      prepared + conv_dense_floats(plan), bias, residual, act, y,
-		                      scratch, workers);
+		conv_winograd_forward(plan, conv_winograd_tile(plan->forward), x, weights, bias,
+		                      residual, act, y, scratch, workers);
 		break;
 	case CONV_DEPTHWISE:
 		conv_depthwise_forward(plan, x, prepared, bias, residual, act, y, scratch, workers);
@@ -122,14 +129,14 @@ static void backward_data(const conv_plan *plan, const conv_grad *g, float *scra
 {
 	switch (plan->backward_data) {
 	case CONV_REFERENCE:
-		conv_backward_reference(&plan->shape, g->x, g->prepared, NULL, g->dy, g->dx,
+		conv_backward_reference(&plan->shape, g->x, g->weights->prepared, NULL, g->dy, g->dx,
 		                        g->dx_accumulate, NULL, NULL);
 		break;
 	case CONV_GEMM:
-		conv_gemm_backward_data(plan, g->dy, g->prepared, g->dx, g->dx_accumulate, workers);
+		conv_gemm_backward_data(plan, g->dy, g->weights->prepared, g->dx, g->dx_accumulate, workers);
 		break;
 	case CONV_TAPS:
-		conv_taps_backward_data(plan, g->dy, g->prepared, g->dx, g->dx_accumulate, scratch,
+		conv_taps_backward_data(plan, g->dy, g->weights->prepared, g->dx, g->dx_accumulate, scratch,
 		                        workers);
 		break;
 	case CONV_WINOGRAD2: /* these do both gradients in one call, see conv_backward */
@@ -144,12 +151,12 @@ static void backward_weight(const conv_plan *plan, const conv_grad *g, float *sc
 {
 	switch (plan->backward_weight) {
 	case CONV_REFERENCE:
-		conv_backward_reference(&plan->shape, g->x, NULL, g->scale, g->dy, NULL, false,
+		conv_backward_reference(&plan->shape, g->x, NULL, g->weights->scale, g->dy, NULL, false,
 		                        g->dw, NULL);
 		break;
 	case CONV_GEMM:
 	case CONV_TAPS:
-		conv_gemm_backward_weight(plan, g->x, g->dy, g->scale, g->dw, scratch, workers);
+		conv_gemm_backward_weight(plan, g->x, g->dy, g->weights->scale, g->dw, scratch, workers);
 		break;
 	case CONV_WINOGRAD2:
 	case CONV_WINOGRAD4:
@@ -169,12 +176,13 @@ static void backward_winograd(const conv_plan *plan, const conv_grad *grad, floa
 	if (weight == 0)
 		part.dw = NULL;
 	if (data != 0 || weight != 0)
-		conv_winograd_backward(plan, data != 0 ? data : weight, &part,
-		                       grad->prepared + conv_dense_floats(plan), scratch, workers);
+		conv_winograd_backward(plan, data != 0 ? data : weight, &part, scratch, workers);
 }
 
 void conv_backward(const conv_plan *plan, const conv_grad *grad, float *scratch, pool *workers)
 {
+	if (plan->per_pass)
+		prepare_dense(plan, grad->weights, workers);
 	if (plan->forward == CONV_DEPTHWISE) {
 		conv_depthwise_backward(plan, grad, scratch, workers);
 		return;

@@ -60,7 +60,8 @@ typedef enum conv_algorithm {
 typedef struct conv_plan {
 	conv_shape shape;
 	conv_algorithm forward, backward_data, backward_weight; /* may differ */
-	size_t prepared_floats; /* room for conv_prepare's result */
+	bool per_pass;          /* the weights change between passes: each pass prepares them itself */
+	size_t prepared_floats; /* room for prepared weights */
 	size_t scratch_floats;  /* room for any one call, all workers together */
 	size_t threads;
 } conv_plan;
@@ -68,24 +69,32 @@ typedef struct conv_plan {
 /* Output length of one axis: floor((in + 2 pad - dilation (kernel-1) - 1) / stride) + 1. */
 size_t conv_out_size(size_t in, size_t kernel, size_t stride, size_t dilation, size_t pad);
 
-/* `threads` sizes the scratch memory only. `need_backward` false drops what only the backward
- * pass wants. TP_SHAPE when the shape is inconsistent or the groups are neither 1 nor depthwise. */
+/* `threads` sizes the scratch memory only. `need_backward` plans for training: both directions, and
+ * weights that are prepared by each pass, in parts where they are large. Without it conv_prepare
+ * prepares them once for many forward passes. TP_SHAPE when the shape is inconsistent or the groups
+ * are neither 1 nor depthwise. */
 tp_status conv_plan_make(const conv_shape *shape, kernel_mode mode, bool need_backward,
                          size_t threads, conv_plan *ret, tp_err *err) TP_MUST_CHECK;
 
-/* Folds scale[out_c] (NULL = ones) into w and makes whatever the chosen algorithms want. */
-void conv_prepare(const conv_plan *plan, const float *w, const float *scale, float *prepared,
-                  pool *pool);
+/* Weights with the frozen batch norm's scale[out_c] (NULL = ones), and room for what the plan's
+ * algorithms make of both: prepared[prepared_floats], for each call another or the same. */
+typedef struct conv_weights {
+	const float *w, *scale;
+	float *prepared;
+} conv_weights;
+
+/* Fills weights->prepared. Not wanted, and not allowed, for plans with per_pass. */
+void conv_prepare(const conv_plan *plan, const conv_weights *weights, pool *pool);
 
 /* bias[out_c] and residual may be NULL. y may alias residual. */
-void conv_forward(const conv_plan *plan, const float *x, const float *prepared, const float *bias,
-                  const float *residual, activation act, float *y, float *scratch, pool *pool);
+void conv_forward(const conv_plan *plan, const float *x, const conv_weights *weights,
+                  const float *bias, const float *residual, activation act, float *y, float *scratch,
+                  pool *pool);
 
 typedef struct conv_grad {
 	const float *x;        /* the forward input */
 	const float *dy;       /* gradient at the sum inside act(), i.e. after activation_backward */
-	const float *prepared; /* as in the forward pass */
-	const float *scale;    /* as given to conv_prepare, or NULL */
+	const conv_weights *weights;
 	float *dx;             /* NULL: not wanted */
 	bool dx_accumulate;    /* add to dx instead of overwriting it */
 	float *dw;             /* added to; gradient of w itself (scale applied); NULL: not wanted */

@@ -447,7 +447,7 @@ void conv_depthwise_backward(const conv_plan *plan, const conv_grad *grad, float
                              pool *workers)
 {
 	const conv_shape *s = &plan->shape;
-	job b = {.s = s, .x = grad->x, .prepared = grad->prepared, .dy = grad->dy, .dx = grad->dx,
+	job b = {.s = s, .x = grad->x, .prepared = grad->weights->prepared, .dy = grad->dy, .dx = grad->dx,
 	         .accumulate = grad->dx_accumulate, .partial = scratch};
 	if (grad->dx != NULL) {
 		b.chunks = s->in_h < ROW_CHUNKS ? s->in_h : ROW_CHUNKS;
@@ -456,6 +456,6 @@ void conv_depthwise_backward(const conv_plan *plan, const conv_grad *grad, float
 	if (grad->dw != NULL || grad->dbias != NULL) {
 		b.chunks = grad_chunks(s);
 		pool_run(workers, b.chunks, dw_rows, &b);
-		add_partial(&b, grad->scale, grad->dw, grad->dbias);
+		add_partial(&b, grad->weights->scale, grad->dw, grad->dbias);
 	}
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/mem.h"
+#include "op/conv_internal.h"
 #include "op/epilogue.h"
 #include "op/gemm.h"
 #include "op/winograd.h"
@@ -10,6 +10,7 @@
 enum {
 	SLAB_FLOATS = 1 << 20,  /* of both transformed images, unless that is below */
 	SLAB_TILES = 160,       /* this many tiles: the products need some rows */
+	WEIGHT_FLOATS = 20 << 20, /* of transformed weights that are made for one pass */
 	PANEL_FLOATS = 9 << 19, /* of the transformed weight gradient */
 	SKEW = 80,              /* keeps the points' rows out of each other's cache sets */
 	CHUNK_TILES = 4,        /* tiles transformed by one call of the pool */
@@ -106,6 +107,7 @@ typedef struct wino {
 	const winograd *f;
 	axis rows, cols;
 	size_t tiles, slab; /* in all, per slab */
+	size_t width;               /* output channels worked on at a time */
 	size_t u_step, in_step, out_step; /* floats from one point to the next */
 	size_t panel;               /* output channels of the weight gradient at a time */
 	size_t worker_floats;
@@ -113,23 +115,34 @@ typedef struct wino {
 
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-static wino wino_make(const conv_shape *s, size_t m)
+/* Weights kept for inference are transformed whole. Those of one pass in parts of equal width where
+ * they are very large (1024 to 1024 channels): that costs the other transforms once more, some 3 %,
+ * and saves half of the largest block of memory. */
+static size_t part_width(const conv_shape *s, size_t points, bool kept)
+{
+	size_t parts = kept ? 1 : (points * s->in_c * s->out_c + WEIGHT_FLOATS - 1) / WEIGHT_FLOATS;
+	size_t width = round_up((s->out_c + parts - 1) / parts, 64);
+	return width < s->out_c ? width : s->out_c;
+}
+
+static wino wino_make(const conv_shape *s, size_t m, bool kept)
 {
 	wino z = {.s = s, .f = m == 2 ? &winograd_f2 : &winograd_f4};
 	size_t points = z.f->points;
 	z.rows = axis_make(s->in_h, s->out_h, s->dilation, s->pad_top, m);
 	z.cols = axis_make(s->in_w, s->out_w, s->dilation, s->pad_left, m);
 	z.tiles = z.cols.tiles * z.rows.tiles;
-	size_t most = max_size(SLAB_TILES, SLAB_FLOATS / (points * (s->in_c + s->out_c)));
+	z.width = part_width(s, points, kept);
+	size_t most = max_size(SLAB_TILES, SLAB_FLOATS / (points * (s->in_c + z.width)));
 	size_t slabs = (z.tiles + most - 1) / most;
 	z.slab = (z.tiles + slabs - 1) / slabs;
-	z.u_step = round_up(s->in_c * s->out_c, 16) + SKEW;
+	z.u_step = round_up(s->in_c * z.width, 16) + SKEW;
 	z.in_step = round_up(z.slab * s->in_c, 16) + SKEW;
-	z.out_step = round_up(z.slab * s->out_c, 16) + SKEW;
+	z.out_step = round_up(z.slab * z.width, 16) + SKEW;
 	z.panel = max_size(64, PANEL_FLOATS / (points * s->in_c) / 64 * 64);
-	if (z.panel > s->out_c)
-		z.panel = s->out_c;
-	z.worker_floats = round_up(max_size(m * m * s->out_c, points * BLOCK), 16);
+	if (z.panel > z.width)
+		z.panel = z.width;
+	z.worker_floats = round_up(max_size(m * m * z.width, points * BLOCK), 16);
 	return z;
 }
 
@@ -140,13 +153,13 @@ bool conv_winograd_fits(const conv_shape *s)
 
 size_t conv_winograd_tiles(const conv_shape *s, size_t m)
 {
-	wino z = wino_make(s, m);
+	wino z = wino_make(s, m, true);
 	return z.tiles;
 }
 
-size_t conv_winograd_prepared(const conv_shape *s, size_t m)
+size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool kept)
 {
-	wino z = wino_make(s, m);
+	wino z = wino_make(s, m, kept);
 	return z.f->points * z.u_step;
 }
 
@@ -165,26 +178,30 @@ static size_t shared_floats(const wino *z, bool backward)
 
 size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool backward, size_t threads)
 {
-	wino z = wino_make(s, m);
+	wino z = wino_make(s, m, !backward);
 	return shared_floats(&z, backward) + threads * z.worker_floats;
 }
 
 typedef struct wino_job {
 	wino z;
 	size_t first, count; /* tiles of the current slab */
-	size_t k0, k1;       /* output channels of the current panel */
+	size_t k0, k1;       /* output channels of the current part */
+	size_t g0, g1;       /* of the weight gradient's current panel */
 	size_t chunks;
 	size_t parity;       /* of the rows of tiles being added to dx */
-	const float *x, *w, *scale, *u, *bias, *residual, *dy;
+	const float *x, *w, *scale, *bias, *residual, *dy;
 	activation act;
-	float *y, *dx, *dw, *prepared;
+	float *y, *dx, *dw, *u;
 	float *zeros, *in, *out, *panel, *workers; /* parts of scratch */
 } wino_job;
 
-static wino_job job_make(const conv_plan *plan, size_t m, bool backward, float *scratch)
+static wino_job job_make(const conv_plan *plan, size_t m, bool backward,
+                         const conv_weights *weights, float *scratch)
 {
-	wino_job job = {.z = wino_make(&plan->shape, m)};
+	wino_job job = {.z = wino_make(&plan->shape, m, !plan->per_pass)};
 	const wino *z = &job.z;
+	job.w = weights->w, job.scale = weights->scale;
+	job.u = weights->prepared + conv_dense_floats(plan);
 	if (scratch == NULL)
 		return job;
 	job.zeros = scratch;
@@ -224,15 +241,16 @@ static tile_place tile_inputs(const wino *z, size_t tile)
 	return p;
 }
 
-/* Points to the side x side pixels of a tile, `zeros` where there is none. */
-static void tile_pixels(const float *image, size_t w, size_t c, const tile_place *p, size_t side,
-                        const float *zeros, const float **to)
+/* Points to channel `from` of the side x side pixels of a tile, `zeros` where there is none. */
+static void tile_pixels(const float *image, size_t from, size_t w, size_t c, const tile_place *p,
+                        size_t side, const float *zeros, const float **to)
 {
 	for (size_t i = 0; i < side; i++)
 		for (size_t j = 0; j < side; j++)
 			to[i * side + j] = p->y[i] == NOWHERE || p->x[j] == NOWHERE
 			                       ? zeros
-			                       : image + ((size_t)p->y[i] * w + (size_t)p->x[j]) * c;
+			                       : image + from +
+			                             ((size_t)p->y[i] * w + (size_t)p->x[j]) * c;
 }
 
 static void point_rows(float *base, size_t step, size_t points, float **to)
@@ -247,41 +265,61 @@ static void const_rows(const float *base, size_t step, size_t points, const floa
 		to[p] = base + p * step;
 }
 
+/* Channels of the current part: the length of a row of `u` and `out`. */
+static size_t part(const wino_job *job) { return job->k1 - job->k0; }
+
 /* ---- weights ---- */
 
 static void prepare_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t begin, end, out_c = z->s->out_c;
+	size_t begin, end, out_c = z->s->out_c, width = part(job);
 	float g[9][ROWS];
 	const float *in[9];
 	float *out[WINOGRAD_MAX_POINTS];
 	(void)worker;
 	pool_part(z->s->in_c, job->chunks, chunk, &begin, &end);
 	for (size_t i = begin; i < end; i++)
-		for (size_t k = 0; k < out_c; k += ROWS) {
-			size_t n = out_c - k < ROWS ? out_c - k : ROWS;
+		for (size_t k = 0; k < width; k += ROWS) {
+			size_t n = width - k < ROWS ? width - k : ROWS;
 			for (size_t t = 0; t < 9; t++) {
-				in[t] = job->w + (t * z->s->in_c + i) * out_c + k;
+				in[t] = job->w + (t * z->s->in_c + i) * out_c + job->k0 + k;
 				if (job->scale == NULL)
 					continue;
 				memset(g[t], 0, n * sizeof(float));
-				epilogue_add(1, n, in[t], 0, job->scale + k, g[t], 0);
+				epilogue_add(1, n, in[t], 0, job->scale + job->k0 + k, g[t], 0);
 				in[t] = g[t];
 			}
-			point_rows(job->prepared + i * out_c + k, z->u_step, z->f->points, out);
+			point_rows(job->u + i * width + k, z->u_step, z->f->points, out);
 			z->f->weight(in, out, n);
 		}
 }
 
-void conv_winograd_prepare(const conv_plan *plan, size_t m, const float *w, const float *scale,
-                           float *u, pool *workers)
+static void prepare_part(wino_job *job, pool *workers)
 {
-	wino_job job = job_make(plan, m, false, NULL);
-	job.w = w, job.scale = scale, job.prepared = u;
-	job.chunks = (plan->shape.in_c + 7) / 8;
-	pool_run(workers, job.chunks, prepare_chunk, &job);
+	job->chunks = (job->z.s->in_c + 7) / 8;
+	pool_run(workers, job->chunks, prepare_chunk, job);
+}
+
+void conv_winograd_prepare(const conv_plan *plan, size_t m, const conv_weights *weights,
+                           pool *workers)
+{
+	wino_job job = job_make(plan, m, false, weights, NULL);
+	job.k1 = plan->shape.out_c;
+	prepare_part(&job, workers);
+}
+
+/* The next part of the output channels, its weights made when the plan says so; false when all are
+ * done. Starts from k1 = 0. */
+static bool next_part(wino_job *job, const conv_plan *plan, pool *workers)
+{
+	size_t left = plan->shape.out_c - job->k1;
+	job->k0 = job->k1;
+	job->k1 += left < job->z.width ? left : job->z.width;
+	if (left > 0 && plan->per_pass)
+		prepare_part(job, workers);
+	return left > 0;
 }
 
 /* ---- forward ---- */
@@ -299,7 +337,7 @@ static void input_chunk(void *arg, size_t chunk, size_t worker)
 	pool_part(job->count, job->chunks, chunk, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
 		tile_place p = tile_inputs(z, job->first + t);
-		tile_pixels(job->x, s->in_w, s->in_c, &p, z->f->side, job->zeros, in);
+		tile_pixels(job->x, 0, s->in_w, s->in_c, &p, z->f->side, job->zeros, in);
 		point_rows(job->in + t * s->in_c, z->in_step, z->f->points, out);
 		z->f->input(in, out, s->in_c);
 	}
@@ -309,10 +347,10 @@ static void product_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t in_c = z->s->in_c, out_c = z->s->out_c;
+	size_t in_c = z->s->in_c, width = part(job);
 	(void)worker;
-	gemm(GEMM_N, GEMM_N, job->count, out_c, in_c, 1.0f, job->in + chunk * z->in_step, in_c,
-	     job->u + chunk * z->u_step, out_c, 0.0f, job->out + chunk * z->out_step, out_c);
+	gemm(GEMM_N, GEMM_N, job->count, width, in_c, 1.0f, job->in + chunk * z->in_step, in_c,
+	     job->u + chunk * z->u_step, width, 0.0f, job->out + chunk * z->out_step, width);
 }
 
 static void output_chunk(void *arg, size_t chunk, size_t worker)
@@ -320,7 +358,8 @@ static void output_chunk(void *arg, size_t chunk, size_t worker)
 	const wino_job *job = arg;
 	const wino *z = &job->z;
 	const conv_shape *s = z->s;
-	size_t m = z->f->m, c = s->out_c, begin, end;
+	size_t m = z->f->m, c = part(job), begin, end;
+	const float *bias = job->bias == NULL ? NULL : job->bias + job->k0;
 	float *tile = job->workers + worker * z->worker_floats;
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[WINOGRAD_MAX_POINTS];
@@ -333,10 +372,11 @@ static void output_chunk(void *arg, size_t chunk, size_t worker)
 		for (size_t i = 0; i < m; i++) {
 			size_t x0, x1 = 0;
 			while (p.y[i] != NOWHERE && axis_run(&z->cols, p.x, m, &x0, &x1)) {
-				size_t at = ((size_t)p.y[i] * s->out_w + (size_t)p.x[x0]) * c;
-				epilogue_rows(x1 - x0, c, tile + (i * m + x0) * c, c, job->bias,
+				size_t at = (size_t)p.y[i] * s->out_w + (size_t)p.x[x0];
+				at = at * s->out_c + job->k0;
+				epilogue_rows(x1 - x0, c, tile + (i * m + x0) * c, c, bias,
 				              job->residual == NULL ? NULL : job->residual + at,
-				              job->act, job->y + at, s->dilation * c);
+				              job->act, job->y + at, s->dilation * s->out_c);
 			}
 		}
 	}
@@ -350,18 +390,19 @@ static void next_slab(wino_job *job, size_t begin)
 	job->chunks = (job->count + CHUNK_TILES - 1) / CHUNK_TILES;
 }
 
-void conv_winograd_forward(const conv_plan *plan, size_t m, const float *x, const float *u,
-                           const float *bias, const float *residual, activation act, float *y,
-                           float *scratch, pool *workers)
+void conv_winograd_forward(const conv_plan *plan, size_t m, const float *x,
+                           const conv_weights *weights, const float *bias, const float *residual,
+                           activation act, float *y, float *scratch, pool *workers)
 {
-	wino_job job = job_make(plan, m, false, scratch);
-	job.x = x, job.u = u, job.bias = bias, job.residual = residual, job.act = act, job.y = y;
-	for (size_t t = 0; t < job.z.tiles; t += job.z.slab) {
-		next_slab(&job, t);
-		pool_run(workers, job.chunks, input_chunk, &job);
-		pool_run(workers, job.z.f->points, product_chunk, &job);
-		pool_run(workers, job.chunks, output_chunk, &job);
-	}
+	wino_job job = job_make(plan, m, false, weights, scratch);
+	job.x = x, job.bias = bias, job.residual = residual, job.act = act, job.y = y;
+	while (next_part(&job, plan, workers))
+		for (size_t t = 0; t < job.z.tiles; t += job.z.slab) {
+			next_slab(&job, t);
+			pool_run(workers, job.chunks, input_chunk, &job);
+			pool_run(workers, job.z.f->points, product_chunk, &job);
+			pool_run(workers, job.chunks, output_chunk, &job);
+		}
 }
 
 /* ---- backward ---- */
@@ -379,9 +420,9 @@ static void gradient_chunk(void *arg, size_t chunk, size_t worker)
 	pool_part(job->count, job->chunks, chunk, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
 		tile_place p = tile_outputs(z, job->first + t);
-		tile_pixels(job->dy, s->out_w, s->out_c, &p, z->f->m, job->zeros, in);
-		point_rows(job->out + t * s->out_c, z->out_step, z->f->points, out);
-		z->f->output_adjoint(in, out, s->out_c);
+		tile_pixels(job->dy, job->k0, s->out_w, s->out_c, &p, z->f->m, job->zeros, in);
+		point_rows(job->out + t * part(job), z->out_step, z->f->points, out);
+		z->f->output_adjoint(in, out, part(job));
 	}
 }
 
@@ -389,10 +430,10 @@ static void data_product_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t in_c = z->s->in_c, out_c = z->s->out_c;
+	size_t in_c = z->s->in_c, width = part(job);
 	(void)worker;
-	gemm(GEMM_N, GEMM_T, job->count, in_c, out_c, 1.0f, job->out + chunk * z->out_step, out_c,
-	     job->u + chunk * z->u_step, out_c, 0.0f, job->in + chunk * z->in_step, in_c);
+	gemm(GEMM_N, GEMM_T, job->count, in_c, width, 1.0f, job->out + chunk * z->out_step, width,
+	     job->u + chunk * z->u_step, width, 0.0f, job->in + chunk * z->in_step, in_c);
 }
 
 /* Adds the gradient of tile t of the slab to dx. */
@@ -439,10 +480,10 @@ static void weight_product_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t in_c = z->s->in_c, out_c = z->s->out_c, n = job->k1 - job->k0;
+	size_t in_c = z->s->in_c, n = job->g1 - job->g0;
 	(void)worker;
 	gemm(GEMM_T, GEMM_N, in_c, n, job->count, 1.0f, job->in + chunk * z->in_step, in_c,
-	     job->out + chunk * z->out_step + job->k0, out_c, 0.0f,
+	     job->out + chunk * z->out_step + job->g0 - job->k0, part(job), 0.0f,
 	     job->panel + chunk * panel_step(job), n);
 }
 
@@ -450,7 +491,7 @@ static void weight_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const wino_job *job = arg;
 	const wino *z = &job->z;
-	size_t begin, end, width = job->k1 - job->k0;
+	size_t begin, end, width = job->g1 - job->g0;
 	float g[9][ROWS];
 	const float *in[WINOGRAD_MAX_POINTS];
 	float *out[9];
@@ -462,8 +503,8 @@ static void weight_chunk(void *arg, size_t chunk, size_t worker)
 			size_t n = width - k < ROWS ? width - k : ROWS;
 			const_rows(job->panel + i * width + k, panel_step(job), z->f->points, in);
 			z->f->weight_adjoint(in, out, n);
-			size_t at = i * z->s->out_c + job->k0 + k;
-			const float *scale = job->scale == NULL ? NULL : job->scale + job->k0 + k;
+			size_t at = i * z->s->out_c + job->g0 + k;
+			const float *scale = job->scale == NULL ? NULL : job->scale + job->g0 + k;
 			for (size_t t = 0; t < 9; t++)
 				epilogue_add(1, n, g[t], 0, scale,
 				             job->dw + t * z->s->in_c * z->s->out_c + at, 0);
@@ -493,8 +534,8 @@ static void slab_weight_gradient(wino_job *job, pool *workers)
 	const wino *z = &job->z;
 	size_t transform_chunks = job->chunks;
 	pool_run(workers, transform_chunks, input_chunk, job);
-	for (job->k0 = 0; job->k0 < z->s->out_c; job->k0 = job->k1) {
-		job->k1 = z->s->out_c - job->k0 < z->panel ? z->s->out_c : job->k0 + z->panel;
+	for (job->g0 = job->k0; job->g0 < job->k1; job->g0 = job->g1) {
+		job->g1 = job->k1 - job->g0 < z->panel ? job->k1 : job->g0 + z->panel;
 		pool_run(workers, z->f->points, weight_product_chunk, job);
 		job->chunks = (z->s->in_c + 7) / 8;
 		pool_run(workers, job->chunks, weight_chunk, job);
@@ -502,20 +543,21 @@ static void slab_weight_gradient(wino_job *job, pool *workers)
 	}
 }
 
-void conv_winograd_backward(const conv_plan *plan, size_t m, const conv_grad *grad, const float *u,
-                            float *scratch, pool *workers)
+void conv_winograd_backward(const conv_plan *plan, size_t m, const conv_grad *grad, float *scratch,
+                            pool *workers)
 {
-	wino_job job = job_make(plan, m, true, scratch);
-	job.x = grad->x, job.dy = grad->dy, job.u = u, job.scale = grad->scale;
+	wino_job job = job_make(plan, m, true, grad->weights, scratch);
+	job.x = grad->x, job.dy = grad->dy;
 	job.dx = grad->dx, job.dw = grad->dw;
 	if (grad->dx != NULL && !grad->dx_accumulate)
 		pool_run(workers, plan->shape.in_h, clear_chunk, &job);
-	for (size_t t = 0; t < job.z.tiles; t += job.z.slab) {
-		next_slab(&job, t);
-		pool_run(workers, job.chunks, gradient_chunk, &job);
-		if (grad->dx != NULL)
-			slab_data_gradient(&job, workers);
-		if (grad->dw != NULL)
-			slab_weight_gradient(&job, workers);
-	}
+	while (next_part(&job, plan, workers))
+		for (size_t t = 0; t < job.z.tiles; t += job.z.slab) {
+			next_slab(&job, t);
+			pool_run(workers, job.chunks, gradient_chunk, &job);
+			if (grad->dx != NULL)
+				slab_data_gradient(&job, workers);
+			if (grad->dw != NULL)
+				slab_weight_gradient(&job, workers);
+		}
 }

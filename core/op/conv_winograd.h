@@ -19,17 +19,18 @@
 bool conv_winograd_fits(const conv_shape *s);
 /* m is 2 or 4. Tiles of m x m outputs, all lattices together. */
 size_t conv_winograd_tiles(const conv_shape *s, size_t m);
-/* Floats of the transformed weights, and scratch for all workers together. */
-size_t conv_winograd_prepared(const conv_shape *s, size_t m);
+/* Floats of the transformed weights (kept: all of them, for inference; else as many as are in use at a
+ * time), and scratch for all workers together (backward: of a plan whose weights are not kept). */
+size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool kept);
 size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool backward, size_t threads);
 
-void conv_winograd_prepare(const conv_plan *plan, size_t m, const float *w, const float *scale,
-                           float *u, pool *pool);
-void conv_winograd_forward(const conv_plan *plan, size_t m, const float *x, const float *u,
-                           const float *bias, const float *residual, activation act, float *y,
-                           float *scratch, pool *pool);
-/* grad->dx or grad->dw may be NULL; grad->prepared is not looked at, `u` is. dbias is left. */
-void conv_winograd_backward(const conv_plan *plan, size_t m, const conv_grad *grad, const float *u,
-                            float *scratch, pool *pool);
+/* For plans that keep their weights. */
+void conv_winograd_prepare(const conv_plan *plan, size_t m, const conv_weights *weights, pool *pool);
+void conv_winograd_forward(const conv_plan *plan, size_t m, const float *x,
+                           const conv_weights *weights, const float *bias, const float *residual,
+                           activation act, float *y, float *scratch, pool *pool);
+/* grad->dx or grad->dw may be NULL. dbias is left. */
+void conv_winograd_backward(const conv_plan *plan, size_t m, const conv_grad *grad, float *scratch,
+                            pool *pool);
 
 #endif

@@ -82,37 +82,34 @@ static void bench(const size_t *l, kernel_mode mode, size_t threads, int repeats
 	float *x = filled(nx), *w = filled(nw), *bias = filled(s.out_c), *y = filled(ny);
 	float *dx = filled(nx), *dw = filled(nw), *dy = filled(ny);
 	float *prepared = filled(plan.prepared_floats), *scratch = filled(plan.scratch_floats);
-	double best[5] = {1e9, 1e9, 1e9, 1e9, 1e9};
-	conv_grad both = {.x = x, .dy = dy, .prepared = prepared, .scale = bias, .dx = dx,
-	                  .dw = dw};
+	double best[4] = {1e9, 1e9, 1e9, 1e9};
+	const conv_weights weights = {w, bias, prepared};
+	conv_grad both = {.x = x, .dy = dy, .weights = &weights, .dx = dx, .dw = dw};
 	conv_grad data = both, weight = both;
 	data.dw = NULL, weight.dx = NULL;
 	for (int r = 0; r < repeats; r++) {
-		double t[6];
+		double t[5];
 		t[0] = now();
-		conv_prepare(&plan, w, bias, prepared, workers);
+		conv_forward(&plan, x, &weights, bias, NULL, ACT_RELU, y, scratch, workers);
 		t[1] = now();
-		conv_forward(&plan, x, prepared, bias, NULL, ACT_RELU, y, scratch, workers);
-		t[2] = now();
 		conv_backward(&plan, &data, scratch, workers);
-		t[3] = now();
+		t[2] = now();
 		conv_backward(&plan, &weight, scratch, workers);
-		t[4] = now();
+		t[3] = now();
 		conv_backward(&plan, &both, scratch, workers);
-		t[5] = now();
-		for (int k = 0; k < 5; k++)
+		t[4] = now();
+		for (int k = 0; k < 4; k++)
 			best[k] = t[k + 1] - t[k] < best[k] ? t[k + 1] - t[k] : best[k];
 	}
 	double gf = 2e-9 * (double)ny * (double)(nw / s.out_c);
 	printf("{\"layer\": \"%zux%zux%zu-%zu k%zu s%zu d%zu\", \"algorithm\": [%d, %d, %d], "
-	       "\"prepare_ms\": %.3f, \"forward_ms\": %.3f, \"data_ms\": %.3f, "
+	       "\"forward_ms\": %.3f, \"data_ms\": %.3f, "
 	       "\"weight_ms\": %.3f, \"backward_ms\": %.3f, \"forward_gfs\": %.0f, "
 	       "\"data_gfs\": %.0f, "
 	       "\"weight_gfs\": %.0f}\n",
 	       s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h, s.stride, s.dilation, plan.forward,
 	       plan.backward_data, plan.backward_weight, 1e3 * best[0], 1e3 * best[1],
-	       1e3 * best[2], 1e3 * best[3], 1e3 * best[4], gf / best[1], gf / best[2],
-	       gf / best[3]);
+	       1e3 * best[2], 1e3 * best[3], gf / best[0], gf / best[1], gf / best[2]);
 	float *const all[] = {x, w, bias, y, dx, dw, dy, prepared, scratch};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		mem_free(all[i]);

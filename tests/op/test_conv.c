@@ -134,18 +134,18 @@ static void run_reference(conv_set *a, activation act, bool accumulate)
 }
 
 /* In the Winograd modes also shapes for which the plan would rather not. */
-static conv_plan plan_for(const conv_shape *s, kernel_mode mode, size_t threads)
+static conv_plan plan_for(const conv_shape *s, kernel_mode mode, bool backward, size_t threads)
 {
 	conv_plan plan;
 	tp_err err = {0};
-	if (conv_plan_make(s, mode, true, threads, &plan, &err) != TP_OK)
+	if (conv_plan_make(s, mode, backward, threads, &plan, &err) != TP_OK)
 		fail_msg("%s", err.text);
 	if ((mode == KERNELS_F2 || mode == KERNELS_F4) && conv_winograd_fits(s)) {
 		size_t m = mode == KERNELS_F2 ? 2 : 4;
-		size_t scratch = conv_winograd_scratch(s, m, true, threads);
+		size_t scratch = conv_winograd_scratch(s, m, backward, threads);
 		plan.forward = plan.backward_data = plan.backward_weight =
 			m == 2 ? CONV_WINOGRAD2 : CONV_WINOGRAD4;
-		plan.prepared_floats = conv_winograd_prepared(s, m);
+		plan.prepared_floats = conv_winograd_prepared(s, m, !backward);
 		if (plan.scratch_floats < scratch)
 			plan.scratch_floats = scratch;
 	}
@@ -155,13 +155,13 @@ static conv_plan plan_for(const conv_shape *s, kernel_mode mode, size_t threads)
 static conv_plan run_fast(conv_set *a, kernel_mode mode, size_t threads, activation act,
                           bool accumulate)
 {
-	conv_plan plan = plan_for(&a->s, mode, threads);
+	conv_plan plan = plan_for(&a->s, mode, true, threads);
 	pool *workers;
 	assert_int_equal(pool_create(threads, &workers, NULL), TP_OK);
 	float *prepared = buffer(plan.prepared_floats), *scratch = buffer(plan.scratch_floats);
-	conv_prepare(&plan, a->w, a->scale, prepared, workers);
-	conv_forward(&plan, a->x, prepared, a->bias, a->residual, act, a->y, scratch, workers);
-	conv_grad grad = {.x = a->x, .dy = a->dy, .prepared = prepared, .scale = a->scale,
+	const conv_weights weights = {a->w, a->scale, prepared};
+	conv_forward(&plan, a->x, &weights, a->bias, a->residual, act, a->y, scratch, workers);
+	conv_grad grad = {.x = a->x, .dy = a->dy, .weights = &weights,
 	                  .dx = a->dx, .dx_accumulate = accumulate, .dw = a->dw,
 	                  .dbias = a->dbias};
 	conv_backward(&plan, &grad, scratch, workers);
@@ -249,6 +249,35 @@ static void test_against_reference(void **state)
 		set_free(&want);
 		set_free(&bound);
 	}
+}
+
+/* Transformed weights so large that a training pass makes them in two parts: the forward pass has the
+ * bits of the plan that keeps them whole, the gradients agree with the reference. */
+static void test_parts(void **state)
+{
+	const conv_case large = {2, 5, 768, 800, 3, 3, 1, 1, 1, 0};
+	conv_shape s = shape_of(&large);
+	conv_set want = set_make(&s), got = set_make(&s);
+	conv_plan whole = plan_for(&s, KERNELS_F4, false, 2);
+	pool *workers;
+	(void)state;
+	run_reference(&want, ACT_RELU, true);
+	conv_plan plan = run_fast(&got, KERNELS_F4, 2, ACT_RELU, true);
+	assert_true(plan.prepared_floats < 2 * whole.prepared_floats / 3);
+	assert_near("dx", got.dx, want.dx, 1e-4 * rms(want.dx, got.nx), got.nx);
+	near_by_channel("dw", &got, &want, 1e-4);
+	assert_int_equal(pool_create(2, &workers, NULL), TP_OK);
+	float *prepared = buffer(whole.prepared_floats), *scratch = buffer(whole.scratch_floats);
+	const conv_weights weights = {got.w, got.scale, prepared};
+	conv_prepare(&whole, &weights, workers);
+	conv_forward(&whole, got.x, &weights, got.bias, got.residual, ACT_RELU, want.y, scratch,
+	             workers);
+	assert_memory_equal(got.y, want.y, got.ny * sizeof(float));
+	buffer_free(prepared, whole.prepared_floats);
+	buffer_free(scratch, whole.scratch_floats);
+	pool_free(workers);
+	set_free(&want);
+	set_free(&got);
 }
 
 /* The same bits for every number of threads, in every mode. */
@@ -376,16 +405,17 @@ static void test_optional_arguments(void **state)
 			float *prepared = buffer(plan.prepared_floats);
 			float *scratch = buffer(plan.scratch_floats);
 			float *want = buffer(a.ny), *sum = copy_buffer(a.residual, a.ny);
-			conv_prepare(&plan, a.w, NULL, prepared, workers);
+			const conv_weights weights = {a.w, NULL, prepared};
+			conv_prepare(&plan, &weights, workers);
 			conv_forward_reference(&s, a.x, a.w, NULL, NULL, NULL, ACT_NONE, want);
-			conv_forward(&plan, a.x, prepared, NULL, NULL, ACT_NONE, a.y, scratch,
+			conv_forward(&plan, a.x, &weights, NULL, NULL, ACT_NONE, a.y, scratch,
 			             workers);
 			double share = mode == KERNELS_F4 ? 1e-4 : 1e-5;
 			double tolerance = share * (rms(want, a.ny) + 1.0);
 			assert_near("no bias", a.y, want, tolerance, a.ny);
 			conv_forward_reference(&s, a.x, a.w, NULL, NULL, a.residual, ACT_NONE,
 			                       want);
-			conv_forward(&plan, a.x, prepared, NULL, sum, ACT_NONE, sum, scratch,
+			conv_forward(&plan, a.x, &weights, NULL, sum, ACT_NONE, sum, scratch,
 			             workers);
 			assert_near("in place", sum, want, tolerance, a.ny);
 			buffer_free(prepared, plan.prepared_floats);
@@ -538,6 +568,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_many_slabs),
 		cmocka_unit_test(test_finite_differences),

@@ -107,7 +107,7 @@ static void backward_matches_reference(void **state)
 		conv_backward_reference(&f.plan.shape, f.x, f.w, scale, f.dy, want[0], accumulate,
 		                        want[1], want[2]);
 		conv_depthwise_prepare(&f.plan, f.w, scale, f.prepared, p);
-		conv_grad g = {.x = f.x, .dy = f.dy, .prepared = f.prepared, .scale = scale,
+		conv_grad g = {.x = f.x, .dy = f.dy, .weights = &(conv_weights){NULL, scale, f.prepared},
 		               .dx = start[0], .dx_accumulate = accumulate, .dw = start[1],
 		               .dbias = start[2]};
 		conv_depthwise_backward(&f.plan, &g, f.scratch, p);
@@ -131,10 +131,10 @@ static void backward_parts_are_optional(void **state)
 	float *dx = floats(f.in), *dw = floats(f.weights), *db = floats(f.c);
 	float *dx1 = floats(f.in), *dw1 = floats(f.weights), *db1 = floats(f.c);
 	conv_depthwise_prepare(&f.plan, f.w, NULL, f.prepared, p);
-	conv_grad all = {.x = f.x, .dy = f.dy, .prepared = f.prepared, .dx = dx, .dw = dw,
+	conv_grad all = {.x = f.x, .dy = f.dy, .weights = &(conv_weights){NULL, NULL, f.prepared}, .dx = dx, .dw = dw,
 	                 .dbias = db};
 	conv_depthwise_backward(&f.plan, &all, f.scratch, p);
-	conv_grad one = {.x = f.x, .dy = f.dy, .prepared = f.prepared, .dx = dx1};
+	conv_grad one = {.x = f.x, .dy = f.dy, .weights = &(conv_weights){NULL, NULL, f.prepared}, .dx = dx1};
 	conv_depthwise_backward(&f.plan, &one, f.scratch, p);
 	one.dx = NULL;
 	one.dw = dw1;
@@ -163,7 +163,7 @@ static void backward_is_the_derivative(void **state)
 		float *up = floats(f.out), *down = floats(f.out);
 		float *dx = floats(f.in), *dw = floats(f.weights);
 		conv_depthwise_prepare(&f.plan, f.w, f.scale, f.prepared, p);
-		conv_grad g = {.x = f.x, .dy = f.dy, .prepared = f.prepared, .scale = f.scale,
+		conv_grad g = {.x = f.x, .dy = f.dy, .weights = &(conv_weights){NULL, f.scale, f.prepared},
 		               .dx = dx, .dw = dw};
 		conv_depthwise_backward(&f.plan, &g, f.scratch, p);
 		for (size_t part = 0; part < 2; part++) {
@@ -203,8 +203,7 @@ static void same_bits_for_any_threads(void **state)
 			conv_depthwise_prepare(&f.plan, f.w, f.scale, f.prepared, p);
 			conv_depthwise_forward(&f.plan, f.x, f.prepared, f.bias, NULL, ACT_RELU6,
 			                       to, f.scratch, p);
-			conv_grad g = {.x = f.x, .dy = f.dy, .prepared = f.prepared,
-			               .scale = f.scale, .dx = to + f.out,
+			conv_grad g = {.x = f.x, .dy = f.dy, .weights = &(conv_weights){NULL, f.scale, f.prepared}, .dx = to + f.out,
 			               .dw = to + f.out + f.in,
 			               .dbias = to + f.out + f.in + f.weights};
 			conv_depthwise_backward(&f.plan, &g, f.scratch, p);
@@ -272,7 +271,7 @@ static void matches_pytorch(void **state)
 		memcpy(dy, golden_f32(&g, out, "dw_dy%zu", i), out * sizeof *dy);
 		for (size_t k = 0; k < out; k++)
 			dy[k] *= y[k] > 0.0f && y[k] < 6.0f;
-		conv_grad grad = {.x = x, .dy = dy, .prepared = prepared, .dx = dx, .dw = dw,
+		conv_grad grad = {.x = x, .dy = dy, .weights = &(conv_weights){NULL, NULL, prepared}, .dx = dx, .dw = dw,
 		                  .dbias = db};
 		conv_depthwise_backward(&plan, &grad, scratch, p);
 		assert_close(dx, golden_f32(&g, in, "dw_dx%zu", i), in, 3e-6);
