@@ -17,6 +17,7 @@ struct exec {
 	const float *values;
 	bool forward_done; /* the activations of a whole forward pass lie in the arena */
 	bool grads_wanted; /* by the newest backward pass */
+	bool dinput_wanted; /* and the input's gradient */
 	exec_probe *probe;
 	void *probe_arg;
 };
@@ -133,10 +134,16 @@ void exec_node_label(const exec *e, size_t i, char *buf, size_t size)
 	(void)snprintf(buf, size, "%s%s%s", name, algorithm[0] != 0 ? " " : "", algorithm);
 }
 
+/* Whether the newest backward pass computes the gradient of node i's input. */
+static bool dx_wanted(const exec *e, size_t i)
+{
+	return e->bind.node[i].dx && (e->spec.graph->node[i].input != 0 || e->dinput_wanted);
+}
+
 double exec_node_flop(const exec *e, size_t i, bool backward)
 {
-	const bound_node *m = &e->bind.node[i];
-	return m->forward_flop * (backward ? (m->dx ? 1 : 0) + (e->grads_wanted ? 1 : 0) : 1);
+	double passes = backward ? dx_wanted(e, i) + e->grads_wanted : 1;
+	return e->bind.node[i].forward_flop * passes;
 }
 
 /* Memory of a block; NULL for BLOCK_NONE. */
@@ -284,7 +291,7 @@ static void backward_node(exec *e, size_t i, float *grads)
 	const node *n = &e->spec.graph->node[i];
 	const bound_node *m = &e->bind.node[i];
 	float *dy = grad_of(e, n->output), *scratch = block_at(e, m->scratch_back);
-	float *dx = m->dx ? grad_of(e, n->input) : NULL;
+	float *dx = dx_wanted(e, i) ? grad_of(e, n->input) : NULL;
 	const float *x = data_of(e, n->input);
 	/* The output's last reader: what follows may lie in its memory. */
 	if (n->op == NODE_CONV)
@@ -362,6 +369,7 @@ tp_status exec_backward(exec *e, const float *doutput, float *grads, const float
 		return tp_fail(err, TP_CONFLICT, 0, "no input gradient was planned");
 	e->forward_done = false; /* gradients overwrite activations as they die */
 	e->grads_wanted = grads != NULL;
+	e->dinput_wanted = ret_dinput != NULL;
 	int out = g->node[g->nodes - 1].output;
 	memcpy(grad_of(e, out), doutput, value_floats(e, out) * sizeof(float));
 	for (size_t i = g->nodes; i-- > 0;) {
