@@ -37,7 +37,7 @@ static void measure(vote_pool how, const float *p, const float *lambda, const ui
 		room = need > room ? need : room;
 	}
 	bench_check(mem_bytes(room, &scratch, &err), &err);
-	while (bench_more(&times[0], 2)) {
+	while (bench_more(&times[0], 5)) {
 		for (size_t i = 0; i < WINDOWS; i++) {
 			spec.window = windows[i];
 			memcpy(label, sparse, h * w);

@@ -11,6 +11,7 @@ reads the daemon's peak of resident memory.
 import argparse
 import json
 import os
+import signal
 import struct
 import sys
 
@@ -104,6 +105,7 @@ def main():
                    "preset" if w in PRESETS else "size": w for w in args.only}
         wanted = [(by_kind.get("preset", PRESETS[0]), by_kind.get("deeplabv2", CASES[0][1]),
                    by_kind.get("size", "321x321"))]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the daemon ends with this
     place = lib.Place(argparse.Namespace(tpldd=build + "/daemon/tpldd",
                                          scenes=build + "/demo/tpld-scenes",
                                          source=os.path.abspath(top), keep=False, tmp=None))
