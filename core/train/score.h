@@ -28,6 +28,10 @@ typedef struct scorer_spec {
 	const atomic_int *stop;
 } scorer_spec;
 
+/* Networks stay bound to at most so many image sizes: images of a data set come in few, evaluation
+ * scales multiply them. */
+enum { SCORER_EXECS = 4 };
+
 /* Width and height of an image, pixels. */
 typedef struct image_size {
 	size_t w, h;

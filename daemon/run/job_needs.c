@@ -1,7 +1,5 @@
 /* What a run will need, before anything is computed: the peak of memory over its stages, and disk.
  * Every noun says what it takes (..._measure, ..._bytes), so the numbers follow the code. */
-#include <stdlib.h>
-
 #include "adapt/threshold.h"
 #include "data/loader.h"
 #include "run/job.h"
@@ -12,30 +10,32 @@
  * event loop's memory, stacks, OpenBLAS's buffers (measured: bench/memory.py). */
 static const uint64_t PROGRAM_BYTES = (uint64_t)24 << 20;
 
-/* The distinct sizes of a list of images, and the largest of them. */
+/* The largest of the distinct sizes of a list of images, as many as a scorer binds networks to; the
+ * first is the largest. More would be no news, and each costs planning a network. */
 typedef struct size_list {
-	image_size *size; /* owned */
+	image_size size[SCORER_EXECS];
 	size_t count;
-	image_size largest;
 } size_list;
 
-static tp_status list_sizes(const job_images *im, size_list *ret, tp_err *err)
+static size_t pixels_of(image_size z) { return z.w * z.h; }
+
+static size_list largest_sizes(const job_images *im)
 {
-	*ret = (size_list){.size = calloc(im->count + 1, sizeof *ret->size)};
-	if (ret->size == NULL)
-		return tp_fail(err, TP_NOMEM, 0, "out of memory for %zu image sizes", im->count);
+	size_list l = {.count = 0};
 	for (size_t i = 0; i < im->count; i++) {
 		image_size z = {(size_t)im->row[i].width, (size_t)im->row[i].height};
-		bool known = false;
-		for (size_t k = ret->count; k-- > 0 && !known;)
-			known = ret->size[k].w == z.w && ret->size[k].h == z.h;
-		if (known)
+		size_t at = 0;
+		while (at < l.count && pixels_of(l.size[at]) >= pixels_of(z) &&
+		       (l.size[at].w != z.w || l.size[at].h != z.h))
+			at++;
+		if (at == SCORER_EXECS || (at < l.count && l.size[at].w == z.w && l.size[at].h == z.h))
 			continue;
-		ret->size[ret->count++] = z;
-		if (z.w * z.h > ret->largest.w * ret->largest.h)
-			ret->largest = z;
+		l.count += l.count < SCORER_EXECS;
+		for (size_t k = l.count - 1; k > at; k--)
+			l.size[k] = l.size[k - 1];
+		l.size[at] = z;
 	}
-	return TP_OK;
+	return l;
 }
 
 /* The three parts of a run that data sets decide. */
@@ -78,7 +78,7 @@ static tp_status training_need(const need *n, phase p, uint64_t *ret, tp_err *er
 	tp_status st = stepper_measure(&step, &bytes, err);
 	if (st != TP_OK)
 		return st;
-	const image_size *a = &n->source.largest, *b = &n->target.largest;
+	const image_size *a = &n->source.size[0], *b = &n->target.size[0];
 	decode = sampler_bytes(s->spec.classes, a->w, a->h, false, false);
 	if (p != PHASE_SOURCE_TRAINING)
 		decode = larger(decode, sampler_bytes(s->spec.classes, b->w, b->h, soft,
@@ -96,12 +96,12 @@ static tp_status images_need(const need *n, phase p, uint64_t *ret, tp_err *err)
 	                    .net = &s->net,
 	                    .classes = s->spec.classes,
 	                    .pool = n->pool};
-	size_t bytes = 0, pixels = l->largest.w * l->largest.h;
+	size_t bytes = 0, pixels = pixels_of(l->size[0]);
 	tp_status st = scorer_measure(&spec, l->size, l->count, p == PHASE_EVALUATION, &bytes, err);
 	uint64_t counts = p == PHASE_SCORING ? s->spec.classes * (CONF_BINS + 1) * sizeof(uint64_t)
 	                                     : 0;
 	*ret = bytes + counts + 2 * 3 * (uint64_t)pixels +
-	       image_load_bytes(l->largest.w, l->largest.h);
+	       image_load_bytes(l->size[0].w, l->size[0].h);
 	return st;
 }
 
@@ -132,7 +132,7 @@ static tp_status round_image_bytes(const need *n, uint64_t *ret, tp_err *err)
 {
 	const job_setup *s = n->setup;
 	const recipe *r = &s->config.recipe;
-	const image_size *z = &n->target.largest;
+	const image_size *z = &n->target.size[0];
 	exec_size infer;
 	exec_spec es = {.graph = &s->net,
 	                .in_h = (size_t)((double)z->h * r->self.scoring_scale + 0.5),
@@ -150,23 +150,17 @@ static tp_status round_image_bytes(const need *n, uint64_t *ret, tp_err *err)
 tp_status job_setup_needs(const job_setup *s, size_t threads, uint64_t *ret_memory,
                           uint64_t *ret_disk, tp_err *err)
 {
-	need n = {.setup = s};
+	need n = {.setup = s,
+	          .source = largest_sizes(&s->source),
+	          .target = largest_sizes(&s->target),
+	          .eval = largest_sizes(&s->eval)};
 	uint64_t peak = 0, image = 0, rounds = recipe_rounds(&s->config.recipe);
 	tp_status st = pool_create(threads, &n.pool, err); /* its thread count sizes scratch memory */
-	if (st == TP_OK)
-		st = list_sizes(&s->source, &n.source, err);
-	if (st == TP_OK)
-		st = list_sizes(&s->target, &n.target, err);
-	if (st == TP_OK)
-		st = list_sizes(&s->eval, &n.eval, err);
 	if (st == TP_OK)
 		st = peak_of_stages(&n, &peak, err);
 	if (st == TP_OK && rounds > 0)
 		st = round_image_bytes(&n, &image, err);
 	pool_free(n.pool);
-	free(n.source.size);
-	free(n.target.size);
-	free(n.eval.size);
 	if (st != TP_OK)
 		return st;
 	*ret_memory = PROGRAM_BYTES + state_bytes(s) + peak;
