@@ -2,6 +2,7 @@
  * Exit codes: 0 stopped on request, 1 could not start, 64 usage or configuration. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,10 +162,20 @@ static void stop(tpldd *d)
 		(void)close(d->state_dirfd);
 }
 
+/* glibc raises its limit for blocks of their own pages with the first large one that is freed, up to
+ * 32 MiB, and each thread then keeps up to twice that. Fixed, an image's memory goes back when it
+ * is done: what a run takes stays what was predicted, and a paused one takes nothing. */
+static void give_blocks_back(void)
+{
+	enum { OWN_PAGES_FROM = 1 << 20 };
+	(void)mallopt(M_MMAP_THRESHOLD, OWN_PAGES_FROM);
+}
+
 int main(int argc, char **argv)
 {
 	static tpldd d = {.state_dirfd = -1, .lock_fd = -1};
 	tp_err err = {0};
+	give_blocks_back();
 	switch (daemon_config_load(argc, argv, &d.config)) {
 	case CONFIG_EXIT_OK:
 		return EXIT_SUCCESS;

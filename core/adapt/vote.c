@@ -14,7 +14,7 @@
  *
  * Voted labels go to `next` until every band is done; v of an unlabelled pixel may be written at
  * once, since only labelled pixels are read. */
-enum { BLOCK = 256, GRAIN = 4096, BANDS = 16, LANES = 8 };
+enum { BLOCK = 256, GRAIN = 4096, BANDS = 16, LANES = 8, STRIP = 32 };
 
 typedef struct columns {
 	uint64_t *sum;    /* [w][lanes] */
@@ -27,7 +27,7 @@ typedef struct job {
 	const float *p, *lambda;
 	size_t classes, h, w, pixels, reach;
 	size_t lanes;             /* classes rounded up: whole vectors */
-	size_t bands, chunks;     /* of rows (and columns); of pixels */
+	size_t bands, chunks;     /* of rows; of pixels */
 	uint8_t *label;
 	uint8_t *next;            /* [P] */
 	uint8_t *top[2];          /* [P] the competing classes */
@@ -67,11 +67,20 @@ static size_t lay_out(job *j, char *base)
 	return at;
 }
 
+/* Bands of rows. A band starts by adding up the rows of its first window: where that would be more
+ * rows than the image has, bands are half as many. Results are sums of integers: cutting changes no
+ * bit. */
+static size_t bands_of(size_t h, size_t reach)
+{
+	size_t n = 2 * reach * BANDS > h ? BANDS / 2 : BANDS;
+	return h < n ? h : n;
+}
+
 static job job_of(const vote_spec *spec, size_t classes, size_t h, size_t w)
 {
 	return (job){.spec = spec, .classes = classes, .h = h, .w = w, .pixels = h * w,
 	             .reach = (spec->window - 1) / 2, .lanes = round_up(classes, LANES),
-	             .bands = h < BANDS ? h : BANDS, .chunks = grid_chunks(h * w, GRAIN)};
+	             .bands = bands_of(h, (spec->window - 1) / 2), .chunks = grid_chunks(h * w, GRAIN)};
 }
 
 size_t vote_scratch(const vote_spec *spec, size_t classes, size_t h, size_t w)
@@ -216,32 +225,43 @@ static void commit_chunk(void *arg, size_t chunk, size_t worker)
 
 /* Running maxima over a window of 2*reach+1 elements at three comparisons each (van Herk, Gil and
  * Werman): maxima from the start of each block of window length, and from its end; a window is
- * the end of one block and the start of the next. Elements are `stride` apart, `lanes` lines lie
- * side by side. The result replaces `x`. */
+ * the end of one block and the start of the next. Elements of x are `stride` apart, `lanes` lines
+ * lie side by side; prefix and suffix [n][lanes] are dense, since a stride of a power of two would
+ * put them in few sets of the cache. The result replaces `x`. Blocks are counted along: a division
+ * per element would cost more than the comparisons. */
 static TP_INLINE void running_max(uint32_t *x, uint32_t *prefix, uint32_t *suffix, size_t n,
                                   size_t stride, size_t lanes, size_t reach)
 {
-	size_t window = 2 * reach + 1;
-	for (size_t i = 0; i < n; i++)
+	size_t window = 2 * reach + 1, in_block = 0;
+	uint32_t most[STRIP] = {0}; /* so far, in registers: through memory it would wait for itself */
+	for (size_t i = 0; i < n; i++) {
+		uint32_t keep = in_block == 0 ? 0 : UINT32_MAX;
 		for (size_t l = 0; l < lanes; l++) {
-			uint32_t a = x[i * stride + l];
-			uint32_t b = i % window == 0 ? 0 : prefix[(i - 1) * stride + l];
-			prefix[i * stride + l] = a > b ? a : b;
+			uint32_t a = x[i * stride + l], b = most[l] & keep;
+			most[l] = a > b ? a : b;
+			prefix[i * lanes + l] = most[l];
 		}
-	for (size_t i = n; i-- > 0;)
+		in_block = in_block + 1 == window ? 0 : in_block + 1;
+	}
+	size_t to_end = n % window == 0 ? window : n % window; /* elements up to i in i's block */
+	for (size_t i = n; i-- > 0;) {
+		uint32_t keep = i + 1 == n || to_end == window ? 0 : UINT32_MAX;
 		for (size_t l = 0; l < lanes; l++) {
-			bool last = i + 1 == n || (i + 1) % window == 0;
-			uint32_t a = x[i * stride + l];
-			uint32_t b = last ? 0 : suffix[(i + 1) * stride + l];
-			suffix[i * stride + l] = a > b ? a : b;
+			uint32_t a = x[i * stride + l], b = most[l] & keep;
+			most[l] = a > b ? a : b;
+			suffix[i * lanes + l] = most[l];
 		}
+		to_end = to_end == 1 ? window : to_end - 1;
+	}
+	size_t block_end = window; /* of the block that holds `low` */
 	for (size_t i = 0; i < n; i++) {
 		size_t low = i < reach ? 0 : i - reach, high = i + reach < n ? i + reach : n - 1;
+		block_end += low == block_end ? window : 0;
 		/* Inside one block the window touches the block's start or its (clipped) end. */
-		bool from_start = low == 0, same = low / window == high / window;
+		bool from_start = low == 0, same = high < block_end;
 		for (size_t l = 0; l < lanes; l++) {
-			uint32_t a = from_start ? 0 : suffix[low * stride + l];
-			uint32_t b = same && !from_start ? 0 : prefix[high * stride + l];
+			uint32_t a = from_start ? 0 : suffix[low * lanes + l];
+			uint32_t b = same && !from_start ? 0 : prefix[high * lanes + l];
 			x[i * stride + l] = a > b ? a : b;
 		}
 	}
@@ -262,13 +282,21 @@ static TP_SIMD void max_rows_band(void *arg, size_t band, size_t worker)
 	}
 }
 
-static TP_SIMD void max_columns_band(void *arg, size_t band, size_t worker)
+/* Strips of columns, narrow enough that the three maps of a strip stay in L2 from one end of a
+ * window to the other. */
+static size_t strips_of(size_t w) { return (w + STRIP - 1) / STRIP; }
+
+static TP_SIMD void max_columns_strip(void *arg, size_t strip, size_t worker)
 {
 	const job *j = arg;
 	size_t begin, end, w = j->w;
-	pool_part(w, w < BANDS ? w : BANDS, band, &begin, &end);
-	running_max(j->line + begin, j->prefix + begin, j->suffix + begin, j->h, w, end - begin,
-	            j->reach);
+	begin = strip * STRIP;
+	end = begin + STRIP < w ? begin + STRIP : w;
+	uint32_t *prefix = j->prefix + begin * j->h, *suffix = j->suffix + begin * j->h;
+	if (end - begin == STRIP) /* the compiler keeps a known width in registers */
+		running_max(j->line + begin, prefix, suffix, j->h, w, STRIP, j->reach);
+	else
+		running_max(j->line + begin, prefix, suffix, j->h, w, end - begin, j->reach);
 	for (size_t y = 0; y < j->h; y++)
 		for (size_t i = y * w + begin; i < y * w + end; i++)
 			for (int n = 0; n < 2; n++)
@@ -280,7 +308,7 @@ static void pool_maxima(job *j, pool *workers)
 {
 	for (j->of = 0; j->of < j->classes; j->of++) {
 		pool_run(workers, j->bands, max_rows_band, j);
-		pool_run(workers, j->w < BANDS ? j->w : BANDS, max_columns_band, j);
+		pool_run(workers, strips_of(j->w), max_columns_strip, j);
 	}
 }
 

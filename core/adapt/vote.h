@@ -36,7 +36,7 @@ typedef struct vote_spec {
  * would otherwise grow by orders of magnitude with every iteration. */
 
 /* Bytes of scratch memory vote_run and vote_run_reference need: 15 a pixel (35 for max), and
- * 12 * 16 * classes * w for the sliding windows. */
+ * at most 12 * 16 * classes * w for the sliding windows. It depends on the window, too. */
 size_t vote_scratch(const vote_spec *spec, size_t classes, size_t h, size_t w);
 
 /* p planar [K][h*w], K <= 255, lambda [K] in (0, 1]; label [h*w] holds pseudo_confident's result on

@@ -94,6 +94,8 @@ tp_status image_load(const char *path, image *ret, tp_err *err)
 	return st;
 }
 
+size_t image_load_bytes(size_t w, size_t h) { return 15 * w * h / 2; }
+
 void image_done(image *img)
 {
 	free(img->rgb);

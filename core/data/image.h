@@ -36,6 +36,9 @@ tp_status image_load(const char *path, image *ret, tp_err *err) TP_MUST_CHECK;
 tp_status image_probe_file(const char *path, size_t *ret_w, size_t *ret_h,
                            tp_err *err) TP_MUST_CHECK;
 void image_done(image *img);
+/* Bytes that image_load takes at its peak, the result included: the file (counted as half of its
+ * pixels), what it inflates to, and the pixels. */
+size_t image_load_bytes(size_t w, size_t h);
 
 /* Network input: RGB, (x/255 - mean)/std per channel. */
 typedef struct input_norm {

@@ -87,6 +87,13 @@ static tp_status check_spec(const loader_spec *s, size_t *ret_crop, tp_err *err)
 	return TP_OK;
 }
 
+size_t loader_bytes(const loader_spec *spec)
+{
+	size_t pixel = 3 * sizeof(float) + 1 + (spec->weights ? sizeof(float) : 0) +
+	               (spec->soft ? spec->classes * sizeof(float) : 0);
+	return (spec->ahead + 1) * spec->slots * spec->crop_h * spec->crop_w * pixel;
+}
+
 static tp_status take_room(loader *l, size_t crop, tp_err *err)
 {
 	size_t count = l->places * l->spec.slots;

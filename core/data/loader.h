@@ -27,6 +27,8 @@ typedef struct loader_spec {
 
 typedef struct loader loader;
 
+/* Bytes of the samples that loader_create takes; decoding comes on top (data/sample.h). */
+size_t loader_bytes(const loader_spec *spec);
 tp_status loader_create(const loader_spec *spec, loader **ret, tp_err *err) TP_MUST_CHECK;
 /* The samples of the next step, slots entries, valid until the next call. The caller's thread
  * allocates nothing. *ret_waited is true when the caller had to wait for decoding. An error of the

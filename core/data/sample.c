@@ -46,6 +46,13 @@ void sampler_free(sampler *s)
 	free(s);
 }
 
+size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, bool flip_average)
+{
+	size_t maps = !soft ? 0 : flip_average ? 2 : 1;
+	return image_load_bytes(image_w, image_h) +
+	       maps * classes * image_w * image_h * sizeof(float);
+}
+
 static tp_status reserve_soft(sampler *s, size_t floats, tp_err *err)
 {
 	if (floats <= s->soft_floats)

@@ -48,6 +48,10 @@ typedef struct sampler_spec {
 	uint64_t seed;
 } sampler_spec;
 
+/* Bytes that sampler_make takes at its peak for an image of this size, beside `room`: decoding it, and
+ * with `soft` the maps of soft labels (two when the logits hold a mirrored map), which are kept. */
+size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, bool flip_average);
+
 tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err) TP_MUST_CHECK;
 void sampler_free(sampler *s); /* NULL is fine */
 

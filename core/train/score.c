@@ -10,9 +10,6 @@
 #include "op/softmax.h"
 #include "optim/sgd.h"
 
-/* Images of a data set come in few sizes, evaluation scales multiply them. */
-enum { EXECS = 4 };
-
 typedef struct bound_exec {
 	size_t h, w;
 	exec *e;
@@ -21,7 +18,7 @@ typedef struct bound_exec {
 
 struct scorer {
 	scorer_spec spec;
-	bound_exec bound[EXECS];
+	bound_exec bound[SCORER_EXECS];
 	uint64_t clock;
 	/* Grow-only buffers; counts in elements. */
 	float *plain, *mirrored; /* [K][h][w] at output resolution */
@@ -65,7 +62,7 @@ void scorer_free(scorer *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < EXECS; i++)
+	for (size_t i = 0; i < SCORER_EXECS; i++)
 		exec_free(s->bound[i].e);
 	mem_free(s->plain);
 	mem_free(s->mirrored);
@@ -77,7 +74,7 @@ void scorer_free(scorer *s)
 static tp_status exec_for(scorer *s, size_t h, size_t w, exec **ret, tp_err *err)
 {
 	bound_exec *oldest = &s->bound[0];
-	for (size_t i = 0; i < EXECS; i++) {
+	for (size_t i = 0; i < SCORER_EXECS; i++) {
 		bound_exec *b = &s->bound[i];
 		if (b->e != NULL && b->h == h && b->w == w) {
 			b->used = ++s->clock;
@@ -152,6 +149,56 @@ static size_t scaled(size_t side, double scale)
 {
 	double n = floor((double)side * scale + 0.5);
 	return n < 1 ? 1 : (size_t)n;
+}
+
+/* Keeps the SCORER_EXECS largest of what exec_for may hold at a time. */
+static void keep_largest(size_t most[SCORER_EXECS], size_t bytes)
+{
+	for (size_t i = 0; i < SCORER_EXECS; i++) {
+		if (bytes > most[i]) {
+			size_t less = most[i];
+			most[i] = bytes;
+			bytes = less;
+		}
+	}
+}
+
+tp_status scorer_measure(const scorer_spec *spec, const image_size *size, size_t sizes,
+                         bool predict, size_t *ret_bytes, tp_err *err)
+{
+	const recipe *r = spec->recipe;
+	size_t scales = predict ? r->evaluation.scales : 1, most[SCORER_EXECS] = {0}, bytes = sizeof(scorer);
+	size_t full = 0, low = 0, voting = 0, k = spec->classes;
+	const double *scale = predict ? r->evaluation.scale : &r->self.scoring_scale;
+	for (size_t i = 0; i < sizes; i++) {
+		size_t pixels = size[i].w * size[i].h;
+		full = pixels > full ? pixels : full;
+		if (!predict && r->self.vote.iterations > 0) {
+			size_t want = vote_scratch(&r->self.vote, k, size[i].h, size[i].w);
+			voting = want > voting ? want : voting;
+		}
+		for (size_t n = 0; n < scales; n++) {
+			exec_size need;
+			exec_spec es = {.graph = spec->net,
+			                .in_h = scaled(size[i].h, scale[n]),
+			                .in_w = scaled(size[i].w, scale[n]),
+			                .kernels = r->kernels,
+			                .pool = spec->pool};
+			tp_status st = exec_measure(&es, &need, err);
+			if (st != TP_OK)
+				return st;
+			keep_largest(most, need.bytes);
+			size_t floats = need.out_h * need.out_w * k;
+			low = floats > low ? floats : low;
+		}
+	}
+	for (size_t i = 0; i < SCORER_EXECS; i++)
+		bytes += most[i];
+	bytes += 2 * low * sizeof(float); /* plain, mirrored */
+	bytes += 2 * k * full * sizeof(float); /* prob, scratch */
+	bytes += full * (2 * sizeof(float) + MAPS + sizeof(uint16_t));
+	*ret_bytes = bytes + voting;
+	return TP_OK;
 }
 
 /* The network on the image at `scale`; plain and, when asked, mirrored logits in the low buffers. */

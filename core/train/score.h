@@ -28,6 +28,19 @@ typedef struct scorer_spec {
 	const atomic_int *stop;
 } scorer_spec;
 
+/* Networks stay bound to at most so many image sizes: images of a data set come in few, evaluation
+ * scales multiply them. */
+enum { SCORER_EXECS = 4 };
+
+/* Width and height of an image, pixels. */
+typedef struct image_size {
+	size_t w, h;
+} image_size;
+
+/* Bytes that a scorer takes for images of these sizes, one after the other: for scorer_predict, or
+ * for scorer_logits, scorer_count and the labels. `values` is not read. */
+tp_status scorer_measure(const scorer_spec *spec, const image_size *size, size_t sizes,
+                         bool predict, size_t *ret_bytes, tp_err *err) TP_MUST_CHECK;
 tp_status scorer_create(const scorer_spec *spec, scorer **ret, tp_err *err) TP_MUST_CHECK;
 void scorer_free(scorer *s);
 

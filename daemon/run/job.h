@@ -36,6 +36,8 @@ typedef struct job_setup {
 	size_t stage_count;
 } job_setup;
 
+enum { JOB_STEPS_AHEAD = 4 }; /* of samples, decoded while a step is computed */
+
 /* Units of a stage as progress counts them: steps; images; two per scored image (logits, labels). */
 size_t stage_units(const recipe *r, const stage *s, size_t targets, size_t evals);
 

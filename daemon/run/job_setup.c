@@ -9,7 +9,6 @@
 #include "catalog/datasets.h"
 #include "ckpt/weights.h"
 #include "run/job.h"
-#include "train/step.h"
 
 /* Where job_setup_create collects what is wrong. */
 typedef struct problems {
@@ -247,61 +246,4 @@ void job_setup_done(job_setup *s)
 	free(s->stages);
 	free(s->cost);
 	*s = (job_setup){0};
-}
-
-static void widest(const job_images *im, double scale, size_t *w, size_t *h)
-{
-	for (size_t i = 0; i < im->count; i++) {
-		size_t iw = (size_t)((double)im->row[i].width * scale + 0.5);
-		size_t ih = (size_t)((double)im->row[i].height * scale + 0.5);
-		if (iw * ih > *w * *h) {
-			*w = iw;
-			*h = ih;
-		}
-	}
-}
-
-tp_status job_setup_needs(const job_setup *s, size_t threads, uint64_t *ret_memory,
-                          uint64_t *ret_disk, tp_err *err)
-{
-	const recipe *r = &s->config.recipe;
-	const size_t K = s->spec.classes;
-	pool *pool;
-	tp_status rc = pool_create(threads, &pool, err); /* its thread count sizes scratch memory */
-	if (rc != TP_OK)
-		return rc;
-	train_state state = {.net = &s->net, .disc = s->has_disc ? &s->disc : NULL};
-	stepper_spec spec = {.recipe = r,
-	                     .phase = s->has_disc ? PHASE_PHASE2_TRAINING : PHASE_SOURCE_TRAINING,
-	                     .adversarial = s->has_disc,
-	                     .state = &state,
-	                     .pool = pool};
-	size_t training = 0, out_pixels = 0;
-	rc = stepper_measure(&spec, &training, err);
-	size_t w = 1, h = 1, fw = 1, fh = 1;
-	widest(&s->target, r->self.scoring_scale, &w, &h);
-	widest(&s->target, 1.0, &fw, &fh);
-	for (size_t i = 0; i < r->evaluation.scales; i++)
-		widest(&s->eval, r->evaluation.scale[i], &w, &h);
-	widest(&s->eval, 1.0, &fw, &fh);
-	exec_size infer = {0};
-	if (rc == TP_OK) {
-		exec_spec es = {.graph = &s->net, .in_h = h, .in_w = w, .kernels = r->kernels, .pool = pool};
-		rc = exec_measure(&es, &infer, err);
-		out_pixels = infer.out_h * infer.out_w;
-	}
-	pool_free(pool);
-	if (rc != TP_OK)
-		return rc;
-	uint64_t full = (uint64_t)fw * fh;
-	uint64_t scoring = infer.bytes + full * (2 * K * 4 + 32) + (uint64_t)out_pixels * K * 8;
-	uint64_t weights = 4 * (uint64_t)(s->net.params.floats + s->net.params.trained_floats);
-	uint64_t disc = s->has_disc ? 12 * (uint64_t)s->disc.params.floats : 0;
-	uint64_t phase_peak = training > scoring ? training : scoring;
-	*ret_memory = weights + disc + phase_peak;
-	uint64_t logits = (uint64_t)out_pixels * K * 4 * (r->self.flip_average ? 2 : 1);
-	uint64_t rounds = recipe_rounds(r);
-	*ret_disk = 3 * (weights + disc) + (rounds + 1) * 4 * (uint64_t)s->net.params.floats +
-	            rounds * s->target.count * (logits + full); /* layers compress to about a byte a pixel */
-	return TP_OK;
 }

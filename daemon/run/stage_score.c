@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "data/label.h"
 #include "data/logits.h"
-#include "data/png.h"
+#include "data/png_files.h"
 #include "data/prefetch.h"
 #include "run/job.h"
 #include "run/round_state.h"
@@ -99,71 +99,37 @@ static tp_status logits_pass(scoring *s, tp_err *err)
 
 /* ---- second pass: labels ---------------------------------------------------------------- */
 
-/* One file of an image: encoded and written by a pool worker. */
-typedef struct layer_job {
-	char file[RUN_FILE_MAX];
-	const uint8_t *map;
-	const uint16_t *wide;
-	const uint8_t (*palette)[3]; /* NULL: grey */
-} layer_job;
+/* The files of one image, and room for their names. */
+typedef struct layers {
+	png_file file[PNG_FILES_MAX];
+	char name[PNG_FILES_MAX][RUN_FILE_MAX];
+	size_t count;
+} layers;
 
-enum { LAYER_JOBS = 8 };
-
-typedef struct layer_jobs {
-	layer_job job[LAYER_JOBS];
-	tp_status st[LAYER_JOBS];
-	tp_err err[LAYER_JOBS];
-	size_t count, w, h;
-	int dirfd;
-} layer_jobs;
-
-static void write_layer(void *arg, size_t k, size_t worker)
-{
-	layer_jobs *l = arg;
-	const layer_job *q = &l->job[k];
-	png_bytes png = {0};
-	(void)worker;
-	tp_status st = q->wide != NULL ? png_encode_gray16(q->wide, l->w, l->h, &png, &l->err[k])
-	               : q->palette != NULL
-	                   ? png_encode_palette(q->map, l->w, l->h, q->palette, &png, &l->err[k])
-	                   : png_encode_gray8(q->map, l->w, l->h, &png, &l->err[k]);
-	if (st == TP_OK) {
-		file_part part = {png.data, png.size};
-		st = file_replace_cache(l->dirfd, q->file, &part, 1, &l->err[k]);
-	}
-	free(png.data);
-	l->st[k] = st;
-}
-
-static void add_layer(layer_jobs *l, const scoring *s, size_t index, layer what, const uint8_t *map,
+static void add_layer(layers *l, const scoring *s, size_t index, layer what, const uint8_t *map,
                       const uint8_t (*palette)[3])
 {
-	layer_job *q = &l->job[l->count++];
-	run_layer_file(s->j->run, s->round, (int64_t)index, what, q->file);
-	q->map = map;
-	q->palette = palette;
+	char *name = l->name[l->count];
+	run_layer_file(s->j->run, s->round, (int64_t)index, what, name);
+	l->file[l->count++] = (png_file){.name = name, .map = map, .palette = palette};
 }
 
 static tp_status write_layers(scoring *s, size_t index, const scored_image *im, tp_err *err)
 {
-	layer_jobs l = {.w = im->w, .h = im->h, .dirfd = s->j->state_dirfd};
+	layers l = {.count = 0};
 	if (im->weight == NULL) { /* the easy pass only replaces what differs */
 		add_layer(&l, s, index, LAYER_PREDICTION, im->prediction, s->class_palette);
 		add_layer(&l, s, index, LAYER_CONFIDENCE, im->confidence, NULL);
 		add_layer(&l, s, index, LAYER_PSEUDO_CONFIDENT, im->confident, s->class_palette);
 		add_layer(&l, s, index, LAYER_PSEUDO_VOTED, im->voted, s->class_palette);
 	} else {
-		layer_job *q = &l.job[l.count++];
-		run_weight_file(s->j->run, s->round, (int64_t)index, q->file);
-		q->wide = im->weight;
+		char *name = l.name[l.count];
+		run_weight_file(s->j->run, s->round, (int64_t)index, name);
+		l.file[l.count++] = (png_file){.name = name, .wide = im->weight};
 	}
 	add_layer(&l, s, index, LAYER_PSEUDO_FINAL, im->final, s->class_palette);
 	add_layer(&l, s, index, LAYER_ORIGIN, im->origin, s->origin_palette);
-	pool_run(s->j->pool, l.count, write_layer, &l);
-	for (size_t i = 0; i < l.count; i++)
-		if (l.st[i] != TP_OK)
-			return tp_fail(err, l.st[i], 0, "%s", l.err[i].text);
-	return TP_OK;
+	return png_files_write(s->j->state_dirfd, l.file, l.count, im->w, im->h, s->j->pool, err);
 }
 
 static char *class_confidence_text(const image_confidence *c, size_t classes)

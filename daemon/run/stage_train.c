@@ -17,7 +17,7 @@
 #include "train/sampling.h"
 #include "train/step.h"
 
-enum { MAX_POINTS = 2000, AHEAD = 4, CALIBRATION_IMAGES = 4 };
+enum { MAX_POINTS = 2000, CALIBRATION_IMAGES = 4 };
 static const double FLUSH_SECONDS = 2.0;
 
 /* What the loader's thread reads; constant while it lives. */
@@ -293,7 +293,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	                  .seed = sampling_augment_seed(r, s),
 	                  .first_step = j->state.step,
 	                  .last_step = total,
-	                  .ahead = AHEAD,
+	                  .ahead = JOB_STEPS_AHEAD,
 	                  .plan = plan,
 	                  .plan_arg = c};
 	stepper_spec ss = {.recipe = r,

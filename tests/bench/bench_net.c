@@ -6,15 +6,17 @@
  * Without a size: 321x321. A training step is what the daemon does for one image: weights prepared,
  * forward, logits enlarged to the crop, cross-entropy, backward, SGD with momentum. An inference is
  * forward, enlarging and softmax. gflop: 2 x multiply-adds of the direct convolutions, times three
- * for a training step. --profile lists milliseconds and GFLOP/s per layer on standard error, with the
- * rate of matrix products for comparison. */
+ * for a training step. cpu_seconds_min: processor time of all threads, of the least of the runs. --profile
+ * lists milliseconds and GFLOP/s per layer on standard error, with the rate of matrix products for
+ * comparison. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -26,7 +28,7 @@
 #include "op/softmax.h"
 #include "optim/sgd.h"
 
-enum { CLASSES = 19, MOST_RUNS = 15, LEAST_RUNS = 3, MOST_NODES = 256 };
+enum { CLASSES = BENCH_CLASSES, MOST_NODES = 256 };
 
 typedef struct job {
 	bool train, profile;
@@ -47,33 +49,10 @@ typedef struct bench {
 	double since, spent[MOST_NODES][2], flop[MOST_NODES];
 } bench;
 
-static void check(tp_status st, const tp_err *err)
-{
-	if (st == TP_OK)
-		return;
-	(void)fprintf(stderr, "bench_net: %s\n", err->text);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static float *floats(size_t n)
-{
-	tp_err err = {0};
-	float *p = NULL;
-	check(mem_floats(n, &p, &err), &err);
-	return p;
-}
-
 static void time_node(void *arg, size_t node_index, bool backward, bool begin)
 {
 	bench *b = arg;
-	double t = now();
+	double t = bench_now();
 	if (!begin && node_index < MOST_NODES) {
 		b->spent[node_index][backward] += t - b->since;
 		b->flop[node_index] += exec_node_flop(b->e, node_index, backward);
@@ -86,8 +65,8 @@ static void bench_open(bench *b, const job *j)
 	tp_err err = {0};
 	*b = (bench){.job = *j};
 	net_spec net = net_spec_default(j->arch);
-	check(net_build(&net, &b->g, &err), &err);
-	check(pool_create(j->threads, &b->workers, &err), &err);
+	bench_check(net_build(&net, &b->g, &err), &err);
+	b->workers = bench_pool(j->threads);
 	exec_spec spec = {.graph = &b->g,
 	                  .in_h = j->h,
 	                  .in_w = j->w,
@@ -95,16 +74,16 @@ static void bench_open(bench *b, const job *j)
 	                  .between_floats = j->h * j->w * CLASSES,
 	                  .kernels = j->kernels,
 	                  .pool = b->workers};
-	check(exec_create(&spec, &b->e, &err), &err);
+	bench_check(exec_create(&spec, &b->e, &err), &err);
 	b->size = *exec_sizes(b->e);
 	size_t pixels = j->h * j->w;
-	b->values = floats(b->g.params.floats);
+	b->values = bench_floats(b->g.params.floats);
 	params_init(&b->g.params, 1, b->values);
-	b->small = floats(b->size.out_h * b->size.out_w * CLASSES);
+	b->small = bench_floats(b->size.out_h * b->size.out_w * CLASSES);
 	b->large = exec_between(b->e);
 	if (j->train) {
-		b->grads = floats(b->g.params.trained_floats);
-		b->momentum = floats(b->g.params.trained_floats);
+		b->grads = bench_floats(b->g.params.trained_floats);
+		b->momentum = bench_floats(b->g.params.trained_floats);
 		b->label = malloc(pixels);
 		if (b->label == NULL)
 			exit(1);
@@ -144,7 +123,7 @@ static void forward(bench *b)
 	tp_err err = {0};
 	const float *y;
 	resize_shape r = enlarging(b);
-	check(exec_forward(b->e, &y, &err), &err);
+	bench_check(exec_forward(b->e, &y, &err), &err);
 	to_planar(y, r.in_h * r.in_w, CLASSES, b->small, b->workers);
 	resize_forward(&r, b->small, b->large, b->workers);
 }
@@ -169,7 +148,7 @@ static void train_step(bench *b)
 	resize_backward(&r, b->large, b->small, b->workers);
 	/* The enlarged gradient is dead: its memory takes the pixel-major one. */
 	to_pixels(b->small, r.in_h * r.in_w, CLASSES, b->large, b->workers);
-	check(exec_backward(b->e, b->large, b->grads, NULL, &err), &err);
+	bench_check(exec_backward(b->e, b->large, b->grads, NULL, &err), &err);
 	for (size_t i = 0; i < b->g.params.count && b->g.params.item[i].trained; i++) {
 		const param *p = &b->g.params.item[i];
 		sgd_step(b->values + p->offset, b->momentum + p->offset, b->grads + p->offset,
@@ -177,32 +156,13 @@ static void train_step(bench *b)
 	}
 }
 
-/* Peak of resident memory of this process. */
-static double peak_mib(void)
-{
-	char line[256];
-	double kib = 0;
-	FILE *f = fopen("/proc/self/status", "r");
-	while (f != NULL && fgets(line, sizeof line, f) != NULL)
-		(void)sscanf(line, "VmHWM: %lf", &kib);
-	if (f != NULL)
-		(void)fclose(f);
-	return kib / 1024;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	double p = *(const double *)a, q = *(const double *)b;
-	return p < q ? -1 : p > q;
-}
-
 /* Best of a few tries, in GFLOP/s. */
 static double sgemm_gflops(const bench *b)
 {
 	double best = 0;
-	float *work = floats(gemm_load_floats(b->workers));
+	float *work = bench_floats(gemm_load_floats(b->workers));
 	for (int i = 0; i < 20; i++) {
-		double start = now(), flop = gemm_load(work, b->workers), took = now() - start;
+		double start = bench_now(), flop = gemm_load(work, b->workers), took = bench_now() - start;
 		best = took > 0 && flop / took > best ? flop / took : best;
 	}
 	mem_free(work);
@@ -226,30 +186,28 @@ static void print_profile(const bench *b, size_t runs)
 static int run_job(const job *j)
 {
 	bench b;
-	double times[MOST_RUNS], total = 0;
-	size_t runs = 0;
+	bench_times times = {.runs = 0}, cpu = {.runs = 0};
 	tp_err err = {0};
-	check(gemm_init(&err), &err);
+	bench_check(gemm_init(&err), &err);
 	bench_open(&b, j);
 	void (*once)(bench * b) = j->train ? train_step : infer;
 	once(&b); /* warms caches and BLAS */
 	if (j->profile)
 		exec_set_probe(b.e, time_node, &b);
-	while (runs < MOST_RUNS && (runs < LEAST_RUNS || total < 10)) {
-		double start = now();
+	while (bench_more(&times, 10)) {
+		double start = bench_now(), used = bench_cpu();
 		once(&b);
-		times[runs] = now() - start;
-		total += times[runs++];
+		bench_add(&times, bench_now() - start);
+		bench_add(&cpu, bench_cpu() - used);
 	}
-	qsort(times, runs, sizeof *times, by_time);
 	if (j->profile)
-		print_profile(&b, runs);
+		print_profile(&b, times.runs);
 	(void)printf("{\"bench\":\"%s\",\"arch\":\"%s\",\"height\":%zu,\"width\":%zu,\"batch\":1,"
 	             "\"threads\":%zu,\"seconds_median\":%.4f,\"seconds_min\":%.4f,\"runs\":%zu,"
-	             "\"peak_rss_mib\":%.0f,\"gflop\":%.2f}\n",
+	             "\"peak_rss_mib\":%.0f,\"gflop\":%.2f,\"cpu_seconds_min\":%.4f}\n",
 	             j->train ? "train_step" : "inference", net_arch_name(j->arch), j->h, j->w,
-	             j->threads, times[runs / 2], times[0], runs, peak_mib(),
-	             (j->train ? 3 : 1) * b.size.forward_flop / 1e9);
+	             j->threads, bench_median(&times), bench_min(&times), times.runs, bench_peak_mib(),
+	             (j->train ? 3 : 1) * b.size.forward_flop / 1e9, bench_min(&cpu));
 	bench_close(&b);
 	return 0;
 }
@@ -286,8 +244,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	job j = {.h = 321, .w = 321, .threads = cpus < 1 ? 1 : (size_t)cpus, .kernels = KERNELS_F4};
+	job j = {.h = 321, .w = 321, .threads = bench_threads(), .kernels = KERNELS_F4};
 	bool one = false, all_archs = true, both = true;
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";

@@ -178,6 +178,11 @@ class Daemon:
         if self.alive():
             self.kill()
 
+    def peak(self):
+        """Peak of resident memory, bytes."""
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return [int(line.split()[1]) for line in f if line.startswith("VmHWM")][0] << 10
+
     def request(self, method, path, body=None, kind="application/json", accept=None):
         """(status, headers, body): body parsed when it is JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

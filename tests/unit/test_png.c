@@ -3,7 +3,9 @@
 #include "data_files.h"
 
 #include "data/image.h"
+#include "data/label.h"
 #include "data/png.h"
+#include "data/png_files.h"
 
 static void assert_values(blob b, const uint16_t *want, size_t w, size_t h)
 {
@@ -250,6 +252,39 @@ static void oversized_headers_are_refused(void **state)
 	free(b.data);
 }
 
+static void several_files_at_once(void **state)
+{
+	enum { W = 20, H = 13 };
+	char dir[256], path[300];
+	uint8_t v8[W * H], palette[256][3] = {{9, 8, 7}};
+	uint16_t v16[W * H], *v;
+	size_t w, h;
+	pool *workers = new_pool(2);
+	for (size_t i = 0; i < W * H; i++) {
+		v8[i] = (uint8_t)(i % 5);
+		v16[i] = (uint16_t)(i * 250);
+	}
+	png_file file[3] = {{.name = "grey.png", .map = v8},
+	                    {.name = "colour.png", .map = v8,
+	                     .palette = (const uint8_t(*)[3])palette},
+	                    {.name = "wide.png", .wide = v16}};
+	scratch_create(dir);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+	assert_ok(png_files_write(fd, file, 3, W, H, workers, err));
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", dir, file[i].name);
+		assert_ok(label_load_values(path, W, H, &v, &w, &h, err));
+		for (size_t k = 0; k < W * H; k++)
+			assert_int_equal(v[k], i == 2 ? v16[k] : v8[k]);
+		free(v);
+	}
+	file[1].name = "absent/colour.png";
+	assert_fails(png_files_write(fd, file, 3, W, H, workers, err), TP_IO, "absent/colour.png");
+	(void)close(fd);
+	scratch_remove(dir);
+	pool_free(workers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +296,7 @@ int main(void)
 		cmocka_unit_test(damage_is_refused),
 		cmocka_unit_test(damaged_text_chunk_is_refused),
 		cmocka_unit_test(oversized_headers_are_refused),
+		cmocka_unit_test(several_files_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,9 +217,9 @@ static void every_option(void **state)
 static void odd_shapes(void **state)
 {
 	static const size_t shape[][3] = {{1, 1, 1},  {1, 40, 3}, {40, 1, 3}, {17, 16, 2},
-	                                  {3, 50, 19}, {33, 9, 9}};
+	                                  {3, 50, 19}, {33, 9, 9}, {70, 33, 4}, {9, 70, 3}};
 	pool *workers = new_pool(3);
-	for (size_t t = 0; t < 6; t++)
+	for (size_t t = 0; t < sizeof shape / sizeof *shape; t++)
 		for (int kind = VOTE_SUM; kind <= VOTE_MAX; kind++)
 			for (size_t window = 1; window <= 21; window += 4) {
 				size_t h = shape[t][0], w = shape[t][1], k = shape[t][2];
