@@ -63,7 +63,7 @@ static void steps(loader *l, stepper *s, totals *t)
 }
 
 /* The same steps on one sample, with nothing decoded beside them. */
-static double step_alone(plan_ctx *c, stepper *s, const loader_spec *like)
+static double step_alone(stepper *s, const loader_spec *like)
 {
 	tp_err err = {0};
 	loader *l;
@@ -73,7 +73,6 @@ static double step_alone(plan_ctx *c, stepper *s, const loader_spec *like)
 	bench_times t = {.runs = 0};
 	loader_spec ls = *like;
 	ls.last_step = 1;
-	(void)c;
 	bench_check(loader_create(&ls, &l, &err), &err);
 	bench_check(loader_next(l, &samples, &waited, &err), &err);
 	while (bench_more(&t, 5)) {
@@ -104,7 +103,7 @@ static void run(plan_ctx *c, recipe *r, size_t threads)
 	                  .last_step = MOST_STEPS, .ahead = AHEAD, .plan = plan, .plan_arg = c};
 	bench_check(image_probe_file(c->image, &t.image_w, &t.image_h, &err), &err);
 	bench_check(stepper_create(&ss, &s, &err), &err);
-	double alone = step_alone(c, s, &ls);
+	double alone = step_alone(s, &ls);
 	bench_check(loader_create(&ls, &l, &err), &err);
 	steps(l, s, &t);
 	(void)printf("{\"bench\":\"loader\",\"arch\":\"%s\",\"height\":%zu,\"width\":%zu,\"batch\":%zu,"

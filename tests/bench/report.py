@@ -146,8 +146,8 @@ def report(lines):
     ret += alone(lines, "train_step", "Training steps")
     ret += alone(lines, "inference", "Inference")
     ret += simple(
-        lines, "scaling", "Threads", "A training step on one thread and on all, alternating; the "
-        "least time of each.", ["", "size", "1 thread, s", "threads", "all, s", "ratio"],
+        lines, "scaling", "Threads", "A training step on one thread (processor time) and on all, "
+        "alternating; the least of each.", ["", "size", "1 thread, s", "threads", "all, s", "ratio"],
         lambda l: [l["arch"], size(l), seconds(l["seconds_one_thread"]), l["threads"],
                    seconds(l["seconds_all_threads"]), "%.2f" % l["ratio"]])
     ret += simple(

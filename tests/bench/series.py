@@ -4,8 +4,8 @@
 usage: series.py BENCH_NET scaling [ARCH] [HxW]    a training step on 1 thread and on all
        series.py BENCH_NET linear [ARCH]           a training step of growing sizes, per pixel
 
-"scaling": the two alternate, so that both see the same machine; "ratio" is one thread's time over all
-threads' (least times). "linear": MobileNetV2 without ARCH; "of_smallest" is processor time a pixel
+"scaling": the two alternate; "ratio" is one thread's time over all threads', the least of each. One
+thread's is its processor time: what other programs take from it must not flatter the ratio. "linear": MobileNetV2 without ARCH; "of_smallest" is processor time a pixel
 over that of the first size, which other programs on the machine disturb least.
 """
 import json
@@ -30,7 +30,7 @@ def scaling(bench_net, arch, size):
     for _ in range(ROUNDS):
         one.append(run(bench_net, 1, arch, size))
         many.append(run(bench_net, most, arch, size))
-    slow, fast = (min(r["seconds_min"] for r in rs) for rs in (one, many))
+    slow, fast = min(r["cpu_seconds_min"] for r in one), min(r["seconds_min"] for r in many)
     return {"bench": "scaling", "arch": arch, "height": one[0]["height"], "width": one[0]["width"],
             "batch": 1, "threads": most, "seconds_one_thread": slow, "seconds_all_threads": fast,
             "runs": sum(r["runs"] for r in one), "ratio": round(slow / fast, 3)}
