@@ -10,7 +10,7 @@
 enum {
 	SLAB_FLOATS = 1 << 20,  /* of both transformed images, unless that is below */
 	SLAB_TILES = 160,       /* this many tiles: the products need some rows */
-	WEIGHT_FLOATS = 20 << 20, /* of transformed weights that are made for one pass */
+	WEIGHT_FLOATS = 10 << 20, /* of transformed weights that are made for one pass */
 	PANEL_FLOATS = 9 << 19, /* of the transformed weight gradient */
 	SKEW = 80,              /* keeps the points' rows out of each other's cache sets */
 	CHUNK_TILES = 4,        /* tiles transformed by one call of the pool */
@@ -116,8 +116,8 @@ typedef struct wino {
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Weights kept for inference are transformed whole. Those of one pass in parts of equal width where
- * they are very large (1024 to 1024 channels): that costs the other transforms once more, some 3 %,
- * and saves half of the largest block of memory. */
+ * they are very large (1024 to 1024 channels): that repeats the other transforms, a few per cent,
+ * and saves most of the largest block of memory. */
 static size_t part_width(const conv_shape *s, size_t points, bool kept)
 {
 	size_t parts = kept ? 1 : (points * s->in_c * s->out_c + WEIGHT_FLOATS - 1) / WEIGHT_FLOATS;
