@@ -106,27 +106,14 @@ static json_t *history_json(store *s, int64_t run)
 	return a;
 }
 
-/* memory_bytes, disk_bytes of the stored configuration; absent when it no longer plans. */
-static void set_prediction(json_t *o, scheduler *sch)
-{
-	config_error errors[1];
-	size_t n = 0;
-	run_config *c = malloc(sizeof *c);
-	run_plan plan;
-	if (c != NULL &&
-	    run_config_parse(json_object_get(o, "config"), c, errors, 1, &n, NULL) == TP_OK &&
-	    scheduler_plan(sch, c, &plan, errors, 1, &n, NULL) == TP_OK) {
-		set(o, "memory_bytes", json_integer((json_int_t)plan.memory_bytes));
-		set(o, "disk_bytes", json_integer((json_int_t)plan.disk_bytes));
-	}
-	free(c);
-}
-
 json_t *run_detail_json(store *s, scheduler *sch, const run_row *r)
 {
 	json_t *o = run_json(s, sch, r);
 	set(o, "state_history", history_json(s, r->id));
-	set_prediction(o, sch);
+	if (r->memory_bytes > 0) {
+		set(o, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
+		set(o, "disk_bytes", json_integer((json_int_t)r->disk_bytes));
+	}
 	return o;
 }
 

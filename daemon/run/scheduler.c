@@ -366,7 +366,9 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	               .error = (char *)"",
 	               .miou_source = -1,
 	               .miou_current = -1,
-	               .miou_best = -1};
+	               .miou_best = -1,
+	               .memory_bytes = (int64_t)p.memory_bytes,
+	               .disk_bytes = (int64_t)p.disk_bytes};
 	pthread_mutex_lock(&s->lock);
 	st = store_run_add(s->store, &row, ret_id, err);
 	pthread_cond_broadcast(&s->wake);

@@ -5,7 +5,7 @@
 
 #define RUN_COLUMNS                                                                                \
 	"id, name, config, source, target, eval, init, state, error, stage, step, created_ms,"     \
-	" updated_ms, seconds, miou_source, miou_current, miou_best"
+	" updated_ms, seconds, miou_source, miou_current, miou_best, memory_bytes, disk_bytes"
 
 const char *run_state_name(run_state s)
 {
@@ -86,6 +86,8 @@ static void read_run(stmt *q, void *row)
 	r->miou_source = get_real(q);
 	r->miou_current = get_real(q);
 	r->miou_best = get_real(q);
+	r->memory_bytes = get_int(q);
+	r->disk_bytes = get_int(q);
 }
 
 static void read_history(stmt *q, void *row)
@@ -145,7 +147,8 @@ static tp_status insert(db *d, const run_row *r, int64_t *ret_id, tp_err *err)
 		d,
 		"INSERT INTO run (name, config, source, target, eval, init, state, error,"
 		" stage, step, created_ms, updated_ms, seconds, miou_source, miou_current,"
-		" miou_best) VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0)",
+		" miou_best, memory_bytes, disk_bytes)"
+		" VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0,?,?)",
 		err);
 	put_text(&q, r->name);
 	put_text(&q, r->config);
@@ -157,6 +160,8 @@ static tp_status insert(db *d, const run_row *r, int64_t *ret_id, tp_err *err)
 	put_text(&q, r->error);
 	put_int(&q, now);
 	put_int(&q, now);
+	put_int(&q, r->memory_bytes);
+	put_int(&q, r->disk_bytes);
 	tp_status st = stmt_run(&q, "add the run");
 	*ret_id = sqlite3_last_insert_rowid(d->handle);
 	return st == TP_OK ? record_state(d, *ret_id, r->state, r->state, "created", err) : st;

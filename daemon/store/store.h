@@ -116,6 +116,7 @@ typedef struct run_row {
 	int64_t created_ms, updated_ms;
 	double seconds;               /* training time spent so far, monotonic */
 	double miou_source, miou_current, miou_best; /* -1: not evaluated yet */
+	int64_t memory_bytes, disk_bytes; /* predicted when it was added; 0: not known */
 } run_row;
 typedef struct run_history_row {
 	int64_t time_ms;

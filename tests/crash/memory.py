@@ -25,7 +25,11 @@ def ratio(place, c):
     d.start()
     place.register(d)
     said = d.post("/api/v1/runs:validate", c, want=200)["estimate"]["memory_bytes"]
-    r = d.wait_state(d.submit(c))
+    run = d.submit(c)
+    r = d.wait_state(run)
+    kept = d.run(run)["memory_bytes"]
+    if kept != said:
+        raise AssertionError("%d bytes promised, %d kept with the run" % (said, kept))
     took = d.peak()
     d.term()
     if r["state"] != "completed":

@@ -183,7 +183,10 @@ def runs_paging(s):
         if cursor is None:
             break
     assert seen == sorted(ids + [1], reverse=True), seen
+    promised = s.json("POST", V1 + "/runs:validate", minimal())["estimate"]
     for i in ids:
+        r = s.json("GET", V1 + "/runs/%d" % i)
+        assert all(r[k] == promised[k] for k in ("memory_bytes", "disk_bytes")), r
         s.json("POST", V1 + "/runs/%d/cancel" % i, want=202)
         assert s.request("DELETE", V1 + "/runs/%d" % i)[0] == 204
 

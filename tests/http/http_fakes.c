@@ -82,7 +82,9 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	             .error = (char *)(uintptr_t) "",
 	             .miou_source = -1,
 	             .miou_current = -1,
-	             .miou_best = -1};
+	             .miou_best = -1,
+	             .memory_bytes = (int64_t)p.memory_bytes,
+	             .disk_bytes = (int64_t)p.disk_bytes};
 	st = store_run_add(s->store, &r, ret_id, err);
 	if (st == TP_OK && strcmp(c->name, "live") == 0)
 		st = store_run_set_state(s->store, *ret_id, RUN_RUNNING, "test", NULL, err);

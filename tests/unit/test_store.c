@@ -205,7 +205,9 @@ static void runs_go_in_and_out(void **state)
 	              .target = b,
 	              .eval = b,
 	              .state = RUN_QUEUED,
-	              .created_ms = 7};
+	              .created_ms = 7,
+	              .memory_bytes = (int64_t)5 << 40,
+	              .disk_bytes = 6};
 	int64_t id = 0;
 	assert_ok(store_run_add(f->s, &in, &id, err));
 	run_row r = {0};
@@ -215,6 +217,7 @@ static void runs_go_in_and_out(void **state)
 	assert_string_equal(r.error, "");
 	assert_true(r.source == a && r.target == b && r.eval == b && r.init == 0);
 	assert_true(r.state == RUN_QUEUED && r.created_ms == 7 && r.updated_ms == 7);
+	assert_true(r.memory_bytes == (int64_t)5 << 40 && r.disk_bytes == 6);
 	assert_true(r.stage == 0 && r.step == 0 && r.seconds == 0.0);
 	assert_true(r.miou_source == -1.0 && r.miou_current == -1.0 && r.miou_best == -1.0);
 	run_row_done(&r);
