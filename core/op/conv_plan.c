@@ -125,8 +125,9 @@ tp_status conv_plan_make(const conv_shape *shape, kernel_mode mode, bool need_ba
 		return st;
 	if (threads < 1 || threads > 256)
 		return tp_fail(err, TP_INVALID, 0, "threads: %zu is not in 1..256", threads);
-	conv_plan p = {.shape = *shape, .threads = threads, .per_pass = need_backward, .forward = CONV_REFERENCE,
-	               .backward_data = CONV_REFERENCE, .backward_weight = CONV_REFERENCE};
+	conv_plan p = {.shape = *shape, .threads = threads, .per_pass = need_backward,
+	               .forward = CONV_REFERENCE, .backward_data = CONV_REFERENCE,
+	               .backward_weight = CONV_REFERENCE};
 	if (mode != KERNELS_REFERENCE && shape->groups != 1) {
 		p.forward = p.backward_data = p.backward_weight = CONV_DEPTHWISE;
 		p.prepared_floats = conv_depthwise_prepared(shape);
@@ -145,7 +146,7 @@ tp_status conv_plan_make(const conv_shape *shape, kernel_mode mode, bool need_ba
 	size_t m = conv_winograd_tile(p.forward) != 0 ? conv_winograd_tile(p.forward)
 	                                              : conv_winograd_tile(p.backward_data);
 	if (m != 0)
-		p.prepared_floats += conv_winograd_prepared(shape, m, !need_backward);
+		p.prepared_floats += conv_winograd_prepared(shape, m, p.per_pass);
 	*ret = p;
 	return TP_OK;
 }

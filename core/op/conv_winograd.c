@@ -109,37 +109,38 @@ typedef struct wino {
 	size_t tiles, slab; /* in all, per slab */
 	size_t width;               /* output channels worked on at a time */
 	size_t u_step, in_step, out_step; /* floats from one point to the next */
-	size_t panel;               /* output channels of the weight gradient at a time */
+	size_t panel;               /* output channels of the weight gradient at a time; 0: no gradient */
 	size_t worker_floats;
 } wino;
 
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-/* Weights kept for inference are transformed whole. Those of one pass in parts of equal width where
- * they are very large (1024 to 1024 channels): that repeats the other transforms, a few per cent,
- * and saves most of the largest block of memory. */
-static size_t part_width(const conv_shape *s, size_t points, bool kept)
+/* Weights kept for inference are transformed whole. Those of one pass in parts where they are very
+ * large (1024 to 1024 channels): that repeats the other transforms, a few per cent, and saves most
+ * of the largest block of memory. */
+static size_t part_width(const conv_shape *s, size_t points, bool per_pass)
 {
-	size_t parts = kept ? 1 : (points * s->in_c * s->out_c + WEIGHT_FLOATS - 1) / WEIGHT_FLOATS;
+	size_t whole = points * s->in_c * s->out_c;
+	size_t parts = per_pass ? (whole + WEIGHT_FLOATS - 1) / WEIGHT_FLOATS : 1;
 	size_t width = round_up((s->out_c + parts - 1) / parts, 64);
 	return width < s->out_c ? width : s->out_c;
 }
 
-static wino wino_make(const conv_shape *s, size_t m, bool kept)
+static wino wino_make(const conv_shape *s, size_t m, bool per_pass)
 {
 	wino z = {.s = s, .f = m == 2 ? &winograd_f2 : &winograd_f4};
 	size_t points = z.f->points;
 	z.rows = axis_make(s->in_h, s->out_h, s->dilation, s->pad_top, m);
 	z.cols = axis_make(s->in_w, s->out_w, s->dilation, s->pad_left, m);
 	z.tiles = z.cols.tiles * z.rows.tiles;
-	z.width = part_width(s, points, kept);
+	z.width = part_width(s, points, per_pass);
 	size_t most = max_size(SLAB_TILES, SLAB_FLOATS / (points * (s->in_c + z.width)));
 	size_t slabs = (z.tiles + most - 1) / most;
 	z.slab = (z.tiles + slabs - 1) / slabs;
 	z.u_step = round_up(s->in_c * z.width, 16) + SKEW;
 	z.in_step = round_up(z.slab * s->in_c, 16) + SKEW;
 	z.out_step = round_up(z.slab * z.width, 16) + SKEW;
-	z.panel = max_size(64, PANEL_FLOATS / (points * s->in_c) / 64 * 64);
+	z.panel = per_pass ? max_size(64, PANEL_FLOATS / (points * s->in_c) / 64 * 64) : 0;
 	if (z.panel > z.width)
 		z.panel = z.width;
 	z.worker_floats = round_up(max_size(m * m * z.width, points * BLOCK), 16);
@@ -153,13 +154,13 @@ bool conv_winograd_fits(const conv_shape *s)
 
 size_t conv_winograd_tiles(const conv_shape *s, size_t m)
 {
-	wino z = wino_make(s, m, true);
+	wino z = wino_make(s, m, false);
 	return z.tiles;
 }
 
-size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool kept)
+size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool per_pass)
 {
-	wino z = wino_make(s, m, kept);
+	wino z = wino_make(s, m, per_pass);
 	return z.f->points * z.u_step;
 }
 
@@ -170,16 +171,21 @@ static size_t zero_floats(const conv_shape *s)
 	return round_up(max_size(s->in_c, s->out_c), 16);
 }
 
-static size_t shared_floats(const wino *z, bool backward)
+/* Floats from one point of the panel to the next. */
+static size_t panel_step(const wino *z)
 {
-	size_t panel = backward ? round_up(z->s->in_c * z->panel, 16) + SKEW : 0;
-	return zero_floats(z->s) + z->f->points * (z->in_step + z->out_step + panel);
+	return z->panel > 0 ? round_up(z->s->in_c * z->panel, 16) + SKEW : 0;
 }
 
-size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool backward, size_t threads)
+static size_t shared_floats(const wino *z)
 {
-	wino z = wino_make(s, m, !backward);
-	return shared_floats(&z, backward) + threads * z.worker_floats;
+	return zero_floats(z->s) + z->f->points * (z->in_step + z->out_step + panel_step(z));
+}
+
+size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool per_pass, size_t threads)
+{
+	wino z = wino_make(s, m, per_pass);
+	return shared_floats(&z) + threads * z.worker_floats;
 }
 
 typedef struct wino_job {
@@ -195,10 +201,10 @@ typedef struct wino_job {
 	float *zeros, *in, *out, *panel, *workers; /* parts of scratch */
 } wino_job;
 
-static wino_job job_make(const conv_plan *plan, size_t m, bool backward,
-                         const conv_weights *weights, float *scratch)
+static wino_job job_make(const conv_plan *plan, size_t m, const conv_weights *weights,
+                         float *scratch)
 {
-	wino_job job = {.z = wino_make(&plan->shape, m, !plan->per_pass)};
+	wino_job job = {.z = wino_make(&plan->shape, m, plan->per_pass)};
 	const wino *z = &job.z;
 	job.w = weights->w, job.scale = weights->scale;
 	job.u = weights->prepared + conv_dense_floats(plan);
@@ -208,14 +214,9 @@ static wino_job job_make(const conv_plan *plan, size_t m, bool backward,
 	job.in = job.zeros + zero_floats(z->s);
 	job.out = job.in + z->f->points * z->in_step;
 	job.panel = job.out + z->f->points * z->out_step;
-	job.workers = scratch + shared_floats(z, backward);
+	job.workers = scratch + shared_floats(z);
 	memset(job.zeros, 0, zero_floats(z->s) * sizeof(float));
 	return job;
-}
-
-static size_t panel_step(const wino_job *job)
-{
-	return round_up(job->z.s->in_c * job->z.panel, 16) + SKEW;
 }
 
 /* Where a tile's pixels lie in the image, by row and column. */
@@ -305,7 +306,7 @@ static void prepare_part(wino_job *job, pool *workers)
 void conv_winograd_prepare(const conv_plan *plan, size_t m, const conv_weights *weights,
                            pool *workers)
 {
-	wino_job job = job_make(plan, m, false, weights, NULL);
+	wino_job job = job_make(plan, m, weights, NULL);
 	job.k1 = plan->shape.out_c;
 	prepare_part(&job, workers);
 }
@@ -394,7 +395,7 @@ void conv_winograd_forward(const conv_plan *plan, size_t m, const float *x,
                            const conv_weights *weights, const float *bias, const float *residual,
                            activation act, float *y, float *scratch, pool *workers)
 {
-	wino_job job = job_make(plan, m, false, weights, scratch);
+	wino_job job = job_make(plan, m, weights, scratch);
 	job.x = x, job.bias = bias, job.residual = residual, job.act = act, job.y = y;
 	while (next_part(&job, plan, workers))
 		for (size_t t = 0; t < job.z.tiles; t += job.z.slab) {
@@ -484,7 +485,7 @@ static void weight_product_chunk(void *arg, size_t chunk, size_t worker)
 	(void)worker;
 	gemm(GEMM_T, GEMM_N, in_c, n, job->count, 1.0f, job->in + chunk * z->in_step, in_c,
 	     job->out + chunk * z->out_step + job->g0 - job->k0, part(job), 0.0f,
-	     job->panel + chunk * panel_step(job), n);
+	     job->panel + chunk * panel_step(z), n);
 }
 
 static void weight_chunk(void *arg, size_t chunk, size_t worker)
@@ -501,7 +502,7 @@ static void weight_chunk(void *arg, size_t chunk, size_t worker)
 	for (size_t i = begin; i < end; i++)
 		for (size_t k = 0; k < width; k += ROWS) {
 			size_t n = width - k < ROWS ? width - k : ROWS;
-			const_rows(job->panel + i * width + k, panel_step(job), z->f->points, in);
+			const_rows(job->panel + i * width + k, panel_step(z), z->f->points, in);
 			z->f->weight_adjoint(in, out, n);
 			size_t at = i * z->s->out_c + job->g0 + k;
 			const float *scale = job->scale == NULL ? NULL : job->scale + job->g0 + k;
@@ -546,7 +547,7 @@ static void slab_weight_gradient(wino_job *job, pool *workers)
 void conv_winograd_backward(const conv_plan *plan, size_t m, const conv_grad *grad, float *scratch,
                             pool *workers)
 {
-	wino_job job = job_make(plan, m, true, grad->weights, scratch);
+	wino_job job = job_make(plan, m, grad->weights, scratch);
 	job.x = grad->x, job.dy = grad->dy;
 	job.dx = grad->dx, job.dw = grad->dw;
 	if (grad->dx != NULL && !grad->dx_accumulate)

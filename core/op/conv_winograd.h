@@ -19,10 +19,11 @@
 bool conv_winograd_fits(const conv_shape *s);
 /* m is 2 or 4. Tiles of m x m outputs, all lattices together. */
 size_t conv_winograd_tiles(const conv_shape *s, size_t m);
-/* Floats of the transformed weights (kept: all of them, for inference; else as many as are in use at a
- * time), and scratch for all workers together (backward: of a plan whose weights are not kept). */
-size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool kept);
-size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool backward, size_t threads);
+/* Floats of the transformed weights, and scratch for any one call, all workers together. per_pass as in
+ * conv_plan: weights of which as many exist as are in use at a time, and a backward pass; without it all
+ * of them, for inference. */
+size_t conv_winograd_prepared(const conv_shape *s, size_t m, bool per_pass);
+size_t conv_winograd_scratch(const conv_shape *s, size_t m, bool per_pass, size_t threads);
 
 /* For plans that keep their weights. */
 void conv_winograd_prepare(const conv_plan *plan, size_t m, const conv_weights *weights, pool *pool);

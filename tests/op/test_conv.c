@@ -145,7 +145,7 @@ static conv_plan plan_for(const conv_shape *s, kernel_mode mode, bool backward, 
 		size_t scratch = conv_winograd_scratch(s, m, backward, threads);
 		plan.forward = plan.backward_data = plan.backward_weight =
 			m == 2 ? CONV_WINOGRAD2 : CONV_WINOGRAD4;
-		plan.prepared_floats = conv_winograd_prepared(s, m, !backward);
+		plan.prepared_floats = conv_winograd_prepared(s, m, backward);
 		if (plan.scratch_floats < scratch)
 			plan.scratch_floats = scratch;
 	}
