@@ -126,14 +126,6 @@ void exec_node_algorithm(const exec *e, size_t i, char *buf, size_t size)
 		(void)snprintf(buf, size, "%s", forward_algorithm(e, i));
 }
 
-void exec_node_label(const exec *e, size_t i, char *buf, size_t size)
-{
-	char name[80];
-	const char *algorithm = forward_algorithm(e, i);
-	exec_node_name(e, i, name, sizeof name);
-	(void)snprintf(buf, size, "%s%s%s", name, algorithm[0] != 0 ? " " : "", algorithm);
-}
-
 /* Whether the newest backward pass computes the gradient of node i's input. */
 static bool dx_wanted(const exec *e, size_t i)
 {

@@ -64,13 +64,11 @@ typedef void exec_probe(void *arg, size_t node, bool backward, bool begin);
 void exec_set_probe(exec *e, exec_probe *probe, void *arg);
 /* Nodes are numbered 0..exec_nodes-1 in the order of the forward pass. */
 size_t exec_nodes(const exec *e);
-/* The next three write at most size bytes. "layer3.0.conv2", "maxpool" */
+/* The next two write at most size bytes. "layer3.0.conv2", "maxpool" */
 void exec_node_name(const exec *e, size_t node, char *buf, size_t size);
 /* "winograd4"; "gemm/taps/gemm" when the forward pass, the data and the weight gradient differ;
  * "" for a pool. An exec without backward pass names the forward one only. */
 void exec_node_algorithm(const exec *e, size_t node, char *buf, size_t size);
-/* Both, with the forward algorithm only: "layer3.0.conv2 winograd4". */
-void exec_node_label(const exec *e, size_t node, char *buf, size_t size);
 /* Floating point operations of one pass through a node as the direct convolution counts them (2 x
  * multiply-adds), whatever the algorithm saves. Backward: of the gradients that the newest
  * exec_backward was asked for. */

@@ -172,15 +172,16 @@ static double sgemm_gflops(const bench *b)
 static void print_profile(const bench *b, size_t runs)
 {
 	for (size_t i = 0; i < b->g.nodes && i < MOST_NODES; i++) {
-		char label[96];
+		char name[96], algorithm[48];
 		double spent = b->spent[i][0] + b->spent[i][1];
-		exec_node_label(b->e, i, label, sizeof label);
-		(void)fprintf(stderr, "%-44s %9.2f %9.2f ms %7.1f GFLOP/s\n", label,
+		exec_node_name(b->e, i, name, sizeof name);
+		exec_node_algorithm(b->e, i, algorithm, sizeof algorithm);
+		(void)fprintf(stderr, "%-30s %-15s %9.2f %9.2f ms %7.1f GFLOP/s\n", name, algorithm,
 		              1e3 * b->spent[i][0] / (double)runs,
 		              1e3 * b->spent[i][1] / (double)runs,
 		              spent > 0 ? b->flop[i] / spent / 1e9 : 0);
 	}
-	(void)fprintf(stderr, "%-44s %32.1f GFLOP/s\n", "sgemm", sgemm_gflops(b));
+	(void)fprintf(stderr, "%-46s %30.1f GFLOP/s\n", "sgemm", sgemm_gflops(b));
 }
 
 static int run_job(const job *j)

@@ -132,9 +132,9 @@ static void expect_winograd(const int32_t *c, kernel_mode kernels)
 	assert_int_equal(exec_create(&spec, &e, NULL), TP_OK);
 	size_t found = 0;
 	for (size_t i = 0; i < g.nodes; i++) {
-		char label[96];
-		exec_node_label(e, i, label, sizeof label);
-		found += strstr(label, kernels == KERNELS_F2 ? "winograd2" : "winograd4") != NULL;
+		char algorithm[48];
+		exec_node_algorithm(e, i, algorithm, sizeof algorithm);
+		found += strstr(algorithm, kernels == KERNELS_F2 ? "winograd2" : "winograd4") != NULL;
 	}
 	assert_true(found >= 4);
 	exec_free(e);

@@ -388,20 +388,20 @@ static void labels_name_layers(void **state)
 	char text[64];
 	const struct {
 		size_t node;
-		const char *want;
-	} cases[] = {{0, "conv1 reference"},
-	             {1, "maxpool"},
-	             {2, "layer1.0.conv1 reference"},
-	             {4, "layer1.0.downsample.0 reference"},
-	             {g.nodes - 1, "layer5.conv2d_list aspp"}};
+		const char *name, *algorithm;
+	} cases[] = {{0, "conv1", "reference"},
+	             {1, "maxpool", ""},
+	             {2, "layer1.0.conv1", "reference"},
+	             {4, "layer1.0.downsample.0", "reference"},
+	             {g.nodes - 1, "layer5.conv2d_list", "aspp"}};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		exec_node_label(e, cases[i].node, text, sizeof text);
-		assert_string_equal(text, cases[i].want);
+		exec_node_name(e, cases[i].node, text, sizeof text);
+		assert_string_equal(text, cases[i].name);
+		exec_node_algorithm(e, cases[i].node, text, sizeof text);
+		assert_string_equal(text, cases[i].algorithm);
 	}
-	exec_node_label(e, 2, text, 5);
+	exec_node_name(e, 2, text, 5);
 	assert_string_equal(text, "laye");
-	exec_node_name(e, 2, text, sizeof text);
-	assert_string_equal(text, "layer1.0.conv1");
 	exec_free(e);
 	/* The three directions of a layer may be computed in different ways. */
 	spec.kernels = KERNELS_EXACT;
