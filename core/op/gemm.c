@@ -42,26 +42,21 @@ tp_status gemm_init(tp_err *err)
  * for each thread, so that one that wakes late evens out. */
 enum { LOAD = 384, LOADS = 2 };
 
-typedef struct load_job {
-	float *work;
-} load_job;
-
 static void load_chunk(void *arg, size_t chunk, size_t worker)
 {
-	const load_job *j = arg;
+	float *work = arg;
 	const size_t square = (size_t)LOAD * LOAD; /* two factors, then a result of each worker */
 	(void)chunk;
-	gemm(GEMM_N, GEMM_N, LOAD, LOAD, LOAD, 1.0f, j->work, LOAD, j->work + square, LOAD, 0.0f,
-	     j->work + (2 + worker) * square, LOAD);
+	gemm(GEMM_N, GEMM_N, LOAD, LOAD, LOAD, 1.0f, work, LOAD, work + square, LOAD, 0.0f,
+	     work + (2 + worker) * square, LOAD);
 }
 
 size_t gemm_load_floats(const pool *pool) { return (2 + pool_threads(pool)) * LOAD * LOAD; }
 
 double gemm_load(float *work, pool *pool)
 {
-	load_job j = {work};
 	size_t chunks = LOADS * pool_threads(pool);
-	pool_run(pool, chunks, load_chunk, &j);
+	pool_run(pool, chunks, load_chunk, work);
 	return 2.0 * LOAD * LOAD * LOAD * (double)chunks;
 }
 

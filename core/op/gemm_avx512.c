@@ -2,7 +2,8 @@
 
 #ifdef __x86_64__
 
-#define GOTO_TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,prefer-vector-width=512")))
+#define GOTO_TARGET                                                                                \
+	__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,prefer-vector-width=512")))
 #define GOTO_LANES 16
 #define GOTO_MR 14
 #include "op/gemm_goto.h"

@@ -13,10 +13,7 @@
 
 #include "op/gemm_kernel.h"
 
-#define GOTO GOTO_TARGET
 #define GOTO_INLINE GOTO_TARGET inline __attribute__((always_inline))
-#define GOTO_PRAGMA(text) _Pragma(#text)
-#define GOTO_UNROLL(n) GOTO_PRAGMA(GCC unroll n)
 
 enum {
 	LANES = GOTO_LANES,
@@ -76,7 +73,7 @@ static GOTO_INLINE void tile(size_t rows, size_t vectors, size_t k, packed_a a, 
                              look_ahead ahead, const target *t, float *c, size_t width)
 {
 	vec left[MR], right[MR];
-	GOTO_UNROLL(16)
+#pragma GCC unroll 16
 	for (size_t i = 0; i < rows; i++) {
 		left[i] = right[i] = (vec){0};
 		__builtin_prefetch(c + i * t->ldc, 0, 3);
@@ -89,7 +86,7 @@ static GOTO_INLINE void tile(size_t rows, size_t vectors, size_t k, packed_a a, 
 			vec b0 = *(const vec *)b, b1 = *(const vec *)(b + (vectors - 1) * LANES);
 			for (size_t q = 0; q < NR; q += LINE)
 				__builtin_prefetch(line + q, 0, 2);
-			GOTO_UNROLL(16)
+#pragma GCC unroll 16
 			for (size_t i = 0; i < rows; i++) {
 				float v = a.at[i * a.row];
 				left[i] += v * b0;
@@ -98,7 +95,7 @@ static GOTO_INLINE void tile(size_t rows, size_t vectors, size_t k, packed_a a, 
 			}
 		}
 	}
-	GOTO_UNROLL(16)
+#pragma GCC unroll 16
 	for (size_t i = 0; i < rows; i++) {
 		if (vectors == 2)
 			store(t, c + i * t->ldc, left[i]);
@@ -115,10 +112,10 @@ static GOTO_INLINE void tile_rows(size_t rows, size_t vectors, size_t k, packed_
                                   size_t width)
 {
 	switch (rows) {
+/* Heights above MR do not occur; they compile as 1, which fits the arrays of `tile`. */
 #define ROWS(r)                                                                                    \
 	case r:                                                                                    \
-		if (r <= MR)                                                                       \
-			tile(r <= MR ? r : 1, vectors, k, a, b, ahead, t, c, width);               \
+		tile(r <= MR ? r : 1, vectors, k, a, b, ahead, t, c, width);                       \
 		break;
 		ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7)
 		ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
@@ -127,14 +124,14 @@ static GOTO_INLINE void tile_rows(size_t rows, size_t vectors, size_t k, packed_
 	_Static_assert(MR <= 14, "every height has a case");
 }
 
-GOTO static void pack_a_n(size_t rows, size_t k, const float *a, size_t lda, float *to)
+GOTO_TARGET static void pack_a_n(size_t rows, size_t k, const float *a, size_t lda, float *to)
 {
 	for (size_t i = 0; i < rows; i++)
 		memcpy(to + i * A_ROW, a + i * lda, k * sizeof(float));
 }
 
 /* Columns i..i+rows-1 of a stored matrix that goes on for `room` columns, as rows of LANES. */
-GOTO static void pack_a_t(size_t rows, size_t room, size_t k, const float *a, size_t lda, float *to)
+GOTO_TARGET static void pack_a_t(size_t rows, size_t room, size_t k, const float *a, size_t lda, float *to)
 {
 	_Static_assert(MR <= LANES, "a packed step of A is one vector");
 	for (size_t p = 0; p < k; p++, a += lda, to += LANES) {
@@ -154,7 +151,7 @@ typedef struct block_b {
 	float *packed;
 } block_b;
 
-GOTO static void pack_panel_n(const block_b *b, size_t j, float *to)
+GOTO_TARGET static void pack_panel_n(const block_b *b, size_t j, float *to)
 {
 	size_t width = min_size(b->n - j, NR);
 	const float *from = b->b + j;
@@ -172,7 +169,7 @@ GOTO static void pack_panel_n(const block_b *b, size_t j, float *to)
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Four stored rows of B, transposed: columns q..q+3 of a panel. */
-GOTO static void pack_four(size_t k, const float *b, size_t ldb, float *to)
+GOTO_TARGET static void pack_four(size_t k, const float *b, size_t ldb, float *to)
 {
 	typedef int pick __attribute__((vector_size(16)));
 	const pick low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, front = {0, 1, 4, 5}, back = {2, 3, 6, 7};
@@ -192,7 +189,7 @@ GOTO static void pack_four(size_t k, const float *b, size_t ldb, float *to)
 			to[i] = b[i * ldb + p];
 }
 
-GOTO static void pack_panel_t(const block_b *b, size_t j, float *to)
+GOTO_TARGET static void pack_panel_t(const block_b *b, size_t j, float *to)
 {
 	size_t width = min_size(b->n - j, NR), q = 0;
 	const float *from = b->b + j * b->ldb;
@@ -231,7 +228,7 @@ static GOTO_INLINE void row_of_tiles(size_t rows, const block_b *b, bool first, 
 }
 
 /* A as stored: rows of A copied one after the other. */
-GOTO static void rows_n(size_t rows, const block_b *b, bool first, const float *a, look_ahead next_a,
+GOTO_TARGET static void rows_n(size_t rows, const block_b *b, bool first, const float *a, look_ahead next_a,
                         const target *t, float *c)
 {
 	packed_a p = {a, A_ROW, 1};
@@ -239,7 +236,7 @@ GOTO static void rows_n(size_t rows, const block_b *b, bool first, const float *
 }
 
 /* A transposed: one vector after the other. */
-GOTO static void rows_t(size_t rows, const block_b *b, bool first, const float *a, look_ahead next_a,
+GOTO_TARGET static void rows_t(size_t rows, const block_b *b, bool first, const float *a, look_ahead next_a,
                         const target *t, float *c)
 {
 	packed_a p = {a, 1, LANES};
@@ -250,7 +247,7 @@ static size_t cut(size_t n, size_t parts, size_t part) { return n * part / parts
 
 /* All rows of C by one block of B; rows are cut evenly, so that no tile is much lower than the
  * others. */
-GOTO static void block_rows(gemm_op op_a, size_t m, const float *a, size_t lda, const block_b *b,
+GOTO_TARGET static void block_rows(gemm_op op_a, size_t m, const float *a, size_t lda, const block_b *b,
                             const target *t)
 {
 	enum { ROOM = MR * A_ROW > KC * LANES ? MR * A_ROW : KC * LANES }; /* either packing of A */
