@@ -1,4 +1,4 @@
-#include "config/run_config.h"
+#include "config/run_config_fields.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,40 +6,6 @@
 #include <string.h>
 
 #include "config/text.h"
-#include "train/recipe_fields.h"
-
-/* The keys that are no part of a recipe; everything else comes from recipe_fields.c. */
-typedef struct string_field {
-	const char *pointer;
-	size_t offset, size;         /* in run_config */
-	bool required, nullable, id; /* id: a whole number will do as well */
-	const char *text;
-} string_field;
-
-#define STRING(member) offsetof(run_config, member), sizeof((run_config *)0)->member
-enum { PRESET_ROW = 1 };
-static const string_field strings[] = {
-	{"/name", STRING(name), .required = true, .text = "What people call the run"},
-	[PRESET_ROW] =
-	{"/preset", STRING(preset), .text = "Where the defaults of all other keys come from"},
-	{"/source", STRING(source), .required = true, .id = true,
-	 .text = "Labelled data set, by name or id"},
-	{"/target", STRING(target), .required = true, .id = true,
-	 .text = "Data set to adapt to, by name or id; its labels are never used for training"},
-	{"/eval", STRING(eval), .nullable = true, .id = true,
-	 .text = "Labelled data set to judge by, or null"},
-	{"/model/init", STRING(init), .nullable = true, .id = true,
-	 .text = "Weights to start from, by name or id; null starts from random numbers"},
-};
-enum { STRINGS = sizeof strings / sizeof *strings };
-
-/* Lies below an object of the recipe, which must be written first. */
-static bool nested(const string_field *f)
-{
-	return strchr(f->pointer + 1, '/') != NULL;
-}
-
-static const char default_preset[] = "tpld";
 
 /* Whole numbers up to here are exact as double. */
 static const json_int_t exact_max = (json_int_t)1 << 53;
@@ -148,14 +114,14 @@ static void complain_choice(reader *r, const char *pointer, const char *(*choice
 static void read_preset(reader *r)
 {
 	const json_t *v = json_object_get(r->body, "preset");
-	const char *name = v == NULL ? default_preset : json_string_value(v);
+	const char *name = v == NULL ? run_config_default_preset : json_string_value(v);
 	int i = name == NULL ? -1 : recipe_preset_find(name);
 	if (name == NULL)
 		complain(r, "/preset", "must be a string, not %s", type_name(v));
 	else if (i < 0)
 		complain_choice(r, "/preset", recipe_preset_name);
 	if (i < 0) /* go on, to find the other mistakes */
-		i = recipe_preset_find(default_preset);
+		i = recipe_preset_find(run_config_default_preset);
 	(void)snprintf(r->config.preset, sizeof r->config.preset, "%s",
 	               recipe_preset_name((size_t)i));
 	r->config.recipe = recipe_preset((size_t)i);
@@ -307,9 +273,9 @@ static void read_field(reader *r, const recipe_field *f)
 
 static const char *known_pointer(size_t i)
 {
-	if (i < STRINGS)
-		return strings[i].pointer;
-	const recipe_field *f = recipe_field_at(i - STRINGS);
+	if (i < RUN_CONFIG_STRINGS)
+		return run_config_strings[i].pointer;
+	const recipe_field *f = recipe_field_at(i - RUN_CONFIG_STRINGS);
 	return f == NULL ? NULL : f->pointer;
 }
 
@@ -393,9 +359,9 @@ tp_status run_config_parse(const json_t *body, run_config *ret, config_error *er
 	} else {
 		const recipe_field *f;
 		read_preset(&r);
-		for (size_t i = 0; i < STRINGS; i++)
-			if (i != PRESET_ROW)
-				read_string(&r, &strings[i]);
+		for (size_t i = 0; i < RUN_CONFIG_STRINGS; i++)
+			if (i != RUN_CONFIG_PRESET)
+				read_string(&r, &run_config_strings[i]);
 		for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
 			read_field(&r, f);
 		default_weight(&r);
@@ -412,66 +378,6 @@ tp_status run_config_parse(const json_t *body, run_config *ret, config_error *er
 
 /* ---- writing ---- */
 
-/* The decimal number of fewest digits that reads back as the same float: 0.7, not 0.69999999. */
-static double shortest(float v)
-{
-	char text[32];
-	for (int digits = 6; digits < 9; digits++) {
-		(void)snprintf(text, sizeof text, "%.*g", digits, (double)v);
-		if (strtof(text, NULL) == v)
-			return strtod(text, NULL);
-	}
-	return (double)v;
-}
-
-static json_t *number(const recipe_field *f, double v)
-{
-	if (f->kind == FIELD_SIZE)
-		return json_integer((json_int_t)v);
-	return json_real(f->kind == FIELD_FLOAT ? shortest((float)v) : v);
-}
-
-static json_t *field_value(const recipe_field *f, const recipe *r)
-{
-	if (f->kind == FIELD_OBJECT)
-		return json_object();
-	double v = recipe_field_get(f, r, 0);
-	if (f->kind == FIELD_OPTION)
-		return v == 0.0 ? json_null() : json_object();
-	if (f->kind == FIELD_BOOL)
-		return json_boolean(v != 0.0);
-	if (f->kind == FIELD_CHOICE)
-		return json_string(f->choice((size_t)v));
-	if (f->elements == 0)
-		return number(f, v);
-	json_t *list = json_array();
-	for (size_t i = 0; i < recipe_field_count(f, r); i++)
-		(void)json_array_append_new(list, number(f, recipe_field_get(f, r, i)));
-	return list;
-}
-
-/* Sets the value at a pointer whose parent exists; a null parent (an option that is off) takes
- * none. `inner` lies between the levels: "properties" in a schema. Takes over v. */
-static void place(json_t *root, const char *pointer, const char *inner, json_t *v)
-{
-	const char *last = strrchr(pointer, '/');
-	char parent[100];
-	(void)snprintf(parent, sizeof parent, "%.*s", (int)(last - pointer), pointer);
-	json_t *at = root;
-	for (char *save, *key = strtok_r(parent, "/", &save); key != NULL && at != NULL;
-	     key = strtok_r(NULL, "/", &save)) {
-		if (inner != NULL)
-			at = json_object_get(at, inner);
-		at = json_object_get(at, key);
-	}
-	if (inner != NULL)
-		at = json_object_get(at, inner);
-	if (json_is_object(at))
-		(void)json_object_set_new(at, last + 1, v);
-	else
-		json_decref(v);
-}
-
 static json_t *string_value(const string_field *f, const run_config *c)
 {
 	const char *text = (const char *)c + f->offset;
@@ -482,130 +388,13 @@ json_t *run_config_json(const run_config *c)
 {
 	json_t *root = json_object();
 	const recipe_field *f;
-	for (size_t i = 0; i < STRINGS; i++)
-		if (!nested(&strings[i]))
-			place(root, strings[i].pointer, NULL, string_value(&strings[i], c));
+	for (size_t i = 0; i < RUN_CONFIG_STRINGS; i++)
+		if (!string_field_nested(&run_config_strings[i]))
+			json_place(root, run_config_strings[i].pointer, NULL, string_value(&run_config_strings[i], c));
 	for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
-		place(root, f->pointer, NULL, field_value(f, &c->recipe));
-	for (size_t i = 0; i < STRINGS; i++)
-		if (nested(&strings[i]))
-			place(root, strings[i].pointer, NULL, string_value(&strings[i], c));
-	return root;
-}
-
-/* ---- schema ---- */
-
-static json_t *object_schema(bool nullable, const char *text)
-{
-	json_t *s = json_object();
-	(void)json_object_set_new(s, "type",
-	                          nullable ? json_pack("[ss]", "object", "null") :
-	                                     json_string("object"));
-	if (text != NULL)
-		(void)json_object_set_new(s, "description", json_string(text));
-	(void)json_object_set_new(s, "properties", json_object());
-	(void)json_object_set_new(s, "additionalProperties", json_false());
-	return s;
-}
-
-static json_t *number_schema(const recipe_field *f)
-{
-	json_t *s = json_object();
-	(void)json_object_set_new(s, "type",
-	                          json_string(f->kind == FIELD_SIZE ? "integer" : "number"));
-	if (f->step > 1.0 && f->low + f->step == f->high) {
-		(void)json_object_set_new(s, "enum",
-		                          json_pack("[oo]", number(f, f->low), number(f, f->high)));
-		return s;
-	}
-	(void)json_object_set_new(s, "minimum", number(f, f->low));
-	(void)json_object_set_new(s, "maximum", number(f, f->high));
-	if (f->step == 2.0) /* odd */
-		(void)json_object_set_new(s, "not", json_pack("{si}", "multipleOf", 2));
-	return s;
-}
-
-static json_t *choice_schema(const recipe_field *f)
-{
-	json_t *names = json_array();
-	for (size_t i = 0; f->choice(i) != NULL; i++)
-		(void)json_array_append_new(names, json_string(f->choice(i)));
-	return json_pack("{ssso}", "type", "string", "enum", names);
-}
-
-static json_t *array_schema(const recipe_field *f)
-{
-	return json_pack("{sssosIsI}", "type", "array", "items", number_schema(f), "minItems",
-	                 (json_int_t)(f->count_offset == 0 ? f->elements : 1), "maxItems",
-	                 (json_int_t)f->elements);
-}
-
-static json_t *field_schema(const recipe_field *f, const recipe *defaults)
-{
-	if (f->kind == FIELD_OBJECT || f->kind == FIELD_OPTION)
-		return object_schema(f->kind == FIELD_OPTION, f->text);
-	json_t *s;
-	if (f->elements > 0)
-		s = array_schema(f);
-	else if (f->kind == FIELD_BOOL)
-		s = json_pack("{ss}", "type", "boolean");
-	else
-		s = f->kind == FIELD_CHOICE ? choice_schema(f) : number_schema(f);
-	(void)json_object_set_new(s, "default", field_value(f, defaults));
-	(void)json_object_set_new(s, "description", json_string(f->text));
-	(void)json_object_set_new(s, "x-origin", json_string(f->origin));
-	return s;
-}
-
-static json_t *string_schema(const string_field *f)
-{
-	json_t *types = json_pack("[s]", "string"), *s = json_object();
-	if (f->id)
-		(void)json_array_append_new(types, json_string("integer"));
-	if (f->nullable)
-		(void)json_array_append_new(types, json_string("null"));
-	(void)json_object_set_new(s, "type", types);
-	(void)json_object_set_new(s, "minLength", json_integer(1));
-	(void)json_object_set_new(s, "maxLength", json_integer((json_int_t)f->size - 1));
-	if (f->id)
-		(void)json_object_set_new(s, "minimum", json_integer(1));
-	if (f->nullable)
-		(void)json_object_set_new(s, "default", json_null());
-	(void)json_object_set_new(s, "description", json_string(f->text));
-	return s;
-}
-
-static json_t *preset_schema(void)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; recipe_preset_name(i) != NULL; i++)
-		(void)json_array_append_new(list,
-		                            json_pack("{ssss}", "const", recipe_preset_name(i),
-		                                      "description", recipe_preset_text(i)));
-	return json_pack("{ssssssso}", "type", "string", "default", default_preset, "description",
-	                 strings[PRESET_ROW].text, "oneOf", list);
-}
-
-json_t *run_config_schema(void)
-{
-	json_t *root = object_schema(false, NULL), *required = json_array();
-	recipe defaults = recipe_preset((size_t)recipe_preset_find(default_preset));
-	(void)json_object_set_new(root, "$schema",
-	                          json_string("https://json-schema.org/draft/2020-12/schema"));
-	(void)json_object_set_new(root, "title", json_string("Run configuration of tpldd"));
-	const recipe_field *f;
-	for (size_t i = 0; i < STRINGS; i++) {
-		if (!nested(&strings[i]))
-			place(root, strings[i].pointer, "properties", string_schema(&strings[i]));
-		if (strings[i].required)
-			(void)json_array_append_new(required, json_string(strings[i].pointer + 1));
-	}
-	for (size_t i = 0; (f = recipe_field_at(i)) != NULL; i++)
-		place(root, f->pointer, "properties", field_schema(f, &defaults));
-	for (size_t i = 0; i < STRINGS; i++)
-		if (nested(&strings[i]))
-			place(root, strings[i].pointer, "properties", string_schema(&strings[i]));
-	place(root, "/preset", "properties", preset_schema());
-	(void)json_object_set_new(root, "required", required);
+		json_place(root, f->pointer, NULL, recipe_field_json(f, &c->recipe));
+	for (size_t i = 0; i < RUN_CONFIG_STRINGS; i++)
+		if (string_field_nested(&run_config_strings[i]))
+			json_place(root, run_config_strings[i].pointer, NULL, string_value(&run_config_strings[i], c));
 	return root;
 }
