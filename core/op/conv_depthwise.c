@@ -13,7 +13,8 @@ typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef int32_t lane_mask __attribute__((vector_size(4 * LANES)));
 
 enum {
-	PIXELS = 32,       /* pixels that share one load of the weights */
+	GROUP = 8,         /* pixels that share one load of a weight */
+	PIXELS = 16, 
 	ROW_CHUNKS = 64,   /* at most so many parts of a map in the forward and dx passes */
 	GRAD_CHUNKS = 16,  /* and in the dw pass, each with its own partial sums */
 	UNROLLED_TAPS = 3, /* kernels up to 3x3 have their taps written out */
@@ -108,44 +109,45 @@ typedef struct span {
 	float low, high;
 } span;
 
-/* One vector of channels at `at`, pixels p0..p0+n-1. The unrolled case passes constants. */
-static TP_INLINE void sum_lanes(const span *s, size_t rows, size_t cols, bool unrolled, size_t p0,
-                                size_t n, size_t at)
+/* Whole vectors of channels of the n pixels from p0 on, n <= GROUP. Channels run innermost, so
+ * that memory is read and written in order, and the pixels share each weight. Called with
+ * constants where the number of taps is small. */
+static TP_INLINE void sum_pixels(const span *s, size_t rows, size_t cols, size_t p0, size_t n)
 {
 	const lanes zero = {0}, low = zero + s->low, high = zero + s->high;
-	const lanes bias = s->bias == NULL ? zero : *(const lanes *)(s->bias + at);
-	const float *w = s->w + at, *x = s->x + (ptrdiff_t)p0 * s->x_step + at;
 	const ptrdiff_t x_step = s->x_step, x_row = s->x_row, x_col = s->x_col;
 	const ptrdiff_t w_row = s->w_row, w_col = s->w_col, y_step = s->y_step;
-	const ptrdiff_t start = (ptrdiff_t)p0 * y_step + (ptrdiff_t)at;
-	const float *residual = s->residual == NULL ? NULL : s->residual + start;
-	float *y = s->y + start;
-	lanes k[UNROLLED_TAPS * UNROLLED_TAPS];
-	for (size_t i = 0; unrolled && i < rows; i++)
-		for (size_t j = 0; j < cols; j++)
-			k[i * UNROLLED_TAPS + j] =
-			    *(const lanes *)(w + (ptrdiff_t)i * w_row + (ptrdiff_t)j * w_col);
-	for (size_t p = 0; p < n; p++) {
-		lanes sum = bias;
+	const size_t vectors = s->c / LANES;
+	const float *x = s->x + (ptrdiff_t)p0 * x_step, *w = s->w, *bias = s->bias;
+	const float *residual = s->residual;
+	float *y = s->y + (ptrdiff_t)p0 * y_step;
+	for (size_t v = 0; v < vectors; v++, x += LANES, w += LANES, y += LANES) {
+		lanes sum[GROUP];
+#pragma GCC unroll 8
+		for (size_t p = 0; p < n; p++)
+			sum[p] = bias == NULL ? zero : *(const lanes *)(bias + v * LANES);
+#pragma GCC unroll 8
 		for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 8
 			for (size_t j = 0; j < cols; j++) {
-				const float *xt = x + (ptrdiff_t)i * x_row + (ptrdiff_t)j * x_col;
-				const float *wt = w + (ptrdiff_t)i * w_row + (ptrdiff_t)j * w_col;
-				sum += *(const lanes *)xt *
-				       (unrolled ? k[i * UNROLLED_TAPS + j] : *(const lanes *)wt);
+				const float *at = x + (ptrdiff_t)i * x_row + (ptrdiff_t)j * x_col;
+				const lanes k = *(const lanes *)(w + (ptrdiff_t)i * w_row +
+				                                 (ptrdiff_t)j * w_col);
+#pragma GCC unroll 8
+				for (size_t p = 0; p < n; p++, at += x_step)
+					sum[p] += k * *(const lanes *)at;
 			}
-		if (residual != NULL) {
-			sum += *(const lanes *)residual;
-			residual += y_step;
+		float *to = y;
+#pragma GCC unroll 8
+		for (size_t p = 0; p < n; p++, to += y_step) {
+			if (residual != NULL)
+				sum[p] += *(const lanes *)(residual + (to - s->y));
+			/* Written as selections, so that NaN stays; low is 0 or -infinity. */
+			const lanes bent = (lanes)((lane_mask)sum[p] & ~(sum[p] < low));
+			const lane_mask over = bent > high;
+			*(lanes *)to =
+			    (lanes)((over & (lane_mask)high) | (~over & (lane_mask)bent));
 		}
-		/* Written as selections, so that NaN stays. */
-		lane_mask m = sum < low;
-		sum = (lanes)((m & (lane_mask)low) | (~m & (lane_mask)sum));
-		m = sum > high;
-		sum = (lanes)((m & (lane_mask)high) | (~m & (lane_mask)sum));
-		*(lanes *)y = sum;
-		x += x_step;
-		y += y_step;
 	}
 }
 
@@ -187,16 +189,16 @@ static void sum_rest(const span *s, size_t p0, size_t n, size_t at)
 
 TP_SIMD static void sum_span(const span *s)
 {
-	for (size_t p = 0; p < s->pixels; p += PIXELS) {
-		size_t n = s->pixels - p < PIXELS ? s->pixels - p : PIXELS, at = 0;
+	size_t p = 0;
 #define SUM(rows, cols, unrolled)                                                                 \
-	for (; at + LANES <= s->c; at += LANES)                                                   \
-	sum_lanes(s, rows, cols, unrolled, p, n, at)
-		BY_TAPS(s->rows, s->cols, SUM)
+	for (; p + GROUP <= s->pixels; p += GROUP)                                                \
+		sum_pixels(s, rows, cols, p, GROUP);                                              \
+	for (; p < s->pixels; p++)                                                                \
+	sum_pixels(s, rows, cols, p, 1)
+	BY_TAPS(s->rows, s->cols, SUM)
 #undef SUM
-		if (at < s->c)
-			sum_rest(s, p, n, at);
-	}
+	if (s->c % LANES > 0)
+		sum_rest(s, 0, s->pixels, s->c - s->c % LANES);
 }
 
 static TP_INLINE void grad_lanes(const span *s, size_t rows, size_t cols, size_t p0, size_t n,
