@@ -3,9 +3,11 @@
  *
  *   y[p][k] = sum_b ( bias_b[k] + sum_{t,i} x[p + d_b t][i] w_b[t][i][k] )
  *
- * Fast version: all taps of all branches are ONE matrix product [H W x C] x [C x B 9 K], whose
+ * Fast version: all taps of all branches are one matrix product [H W x C] x [C x (8 B + 1) K], whose
  * result is shifted and added; backward is a shifted copy of dy and two products (performance.md
- * section 5: about 3.5 times faster than four dilated convolutions). */
+ * section 5: about 3.5 times faster than four dilated convolutions). Two things make it smaller: the
+ * middle taps of the branches are one, and rows near the border leave out the taps that lead out of
+ * the image. At a 41x41 map with dilations 6 to 24 that is a third of the multiplications. */
 #ifndef TP_OP_ASPP_H
 #define TP_OP_ASPP_H
 

@@ -14,6 +14,7 @@ static const aspp_shape shapes[] = {
 	{29, 31, 40, 19, 4, {6, 12, 18, 24}},
 	{33, 15, 300, 21, 2, {6, 12}}, /* several tiles of the weight gradient */
 	{5, 40, 17, 1, 3, {3, 9, 27}},
+	{31, 12, 8, 7, 4, {9, 3, 40, 3}}, /* in no order, one twice, one outside the image */
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
