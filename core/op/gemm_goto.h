@@ -23,6 +23,7 @@ enum {
 	NC = 256,
 	A_ROW = KC + LANES, /* no power of two: the rows use different cache sets */
 	AHEAD_ROWS = NR,
+	CACHE_WAYS = 8, /* as many rows lie in the first level beside each other, whatever their stride */
 	LINE = 16, /* floats of a cache line */
 };
 
@@ -227,11 +228,11 @@ static GOTO_INLINE void row_of_tiles(size_t rows, const block_b *b, bool first, 
 	}
 }
 
-/* A as stored: rows of A copied one after the other. */
-GOTO_TARGET static void rows_n(size_t rows, const block_b *b, bool first, const float *a, look_ahead next_a,
-                        const target *t, float *c)
+/* A as stored, or rows of A copied one after the other. */
+GOTO_TARGET static void rows_n(size_t rows, const block_b *b, bool first, const float *a, size_t lda,
+                               look_ahead next_a, const target *t, float *c)
 {
-	packed_a p = {a, A_ROW, 1};
+	packed_a p = {a, lda, 1};
 	row_of_tiles(rows, b, first, p, next_a, t, c);
 }
 
@@ -260,9 +261,12 @@ GOTO_TARGET static void block_rows(gemm_op op_a, size_t m, const float *a, size_
 			pack_a_t(rows, m - i, b->k, a + i, lda, packed);
 			rows_t(rows, b, r == 0, packed, next, t, t->c + i * t->ldc);
 		} else {
-			look_ahead next = {a + (i + rows) * lda, lda, NR};
-			pack_a_n(rows, b->k, a + i * lda, lda, packed);
-			rows_n(rows, b, r == 0, packed, next, t, t->c + i * t->ldc);
+			const float *from = a + i * lda;
+			look_ahead next = {from + rows * lda, lda, NR};
+			if (MR > CACHE_WAYS)
+				pack_a_n(rows, b->k, from, lda, packed);
+			rows_n(rows, b, r == 0, MR > CACHE_WAYS ? packed : from,
+			       MR > CACHE_WAYS ? A_ROW : lda, next, t, t->c + i * t->ldc);
 		}
 	}
 }
