@@ -8,6 +8,8 @@
 # scoring                what a round does with an image, against its forward passes (bench_score.c)
 # loader                 how long training waits for its samples (bench_loader.c)
 # memory                 what a run is predicted to need, and takes (memory.py; needs the daemon)
+# clients                how much open dashboards slow training (clients.py; needs the daemon)
+# modes                  a short training with each kernel mode (kernel_modes.py; needs the daemon)
 set -eu
 build=$1
 shift
@@ -31,6 +33,8 @@ one() {
 	scoring) "$bin/bench_score" "$@" ;;
 	loader) (loader "$@") ;;
 	memory) python3 -B "$here/memory.py" "$build" "$@" ;;
+	clients) python3 -B "$here/clients.py" "$build" "$@" ;;
+	modes) python3 -B "$here/kernel_modes.py" "$build" "$@" ;;
 	*) "$bin/bench_net" "$name" "$@" ;;
 	esac
 }
@@ -38,6 +42,6 @@ one() {
 [ $# -gt 0 ] || set -- all
 [ "$1" = all ] || { one "$@"; exit; }
 "$bin/bench_net"
-for name in scaling linear voting scoring loader memory; do
+for name in scaling linear voting scoring loader memory clients modes; do
 	one "$name"
 done

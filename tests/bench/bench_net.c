@@ -1,7 +1,8 @@
 /* Whole training steps and inferences: one JSON line each (contract.md section 6). Every line comes
  * from a fresh process, so that its peak of memory is its own.
  *
- *   bench_net [--threads N] [--kernels exact|f2|f4] [--profile] [train_step|inference] [ARCH] [HxW]
+ *   bench_net [--threads N] [--kernels exact|f2|f4] [--output-stride N] [--profile]
+ *             [train_step|inference] [ARCH] [HxW]
  *
  * Without a size: 321x321. A training step is what the daemon does for one image: weights prepared,
  * forward, logits enlarged to the crop, cross-entropy, backward, SGD with momentum. An inference is
@@ -33,7 +34,7 @@ enum { CLASSES = BENCH_CLASSES, MOST_NODES = 256 };
 typedef struct job {
 	bool train, profile;
 	net_arch arch;
-	size_t h, w, threads;
+	size_t h, w, threads, output_stride;
 	kernel_mode kernels;
 } job;
 
@@ -65,6 +66,7 @@ static void bench_open(bench *b, const job *j)
 	tp_err err = {0};
 	*b = (bench){.job = *j};
 	net_spec net = net_spec_default(j->arch);
+	net.output_stride = j->output_stride;
 	bench_check(net_build(&net, &b->g, &err), &err);
 	b->workers = bench_pool(j->threads);
 	exec_spec spec = {.graph = &b->g,
@@ -204,10 +206,10 @@ static int run_job(const job *j)
 	if (j->profile)
 		print_profile(&b, times.runs);
 	(void)printf("{\"bench\":\"%s\",\"arch\":\"%s\",\"height\":%zu,\"width\":%zu,\"batch\":1,"
-	             "\"threads\":%zu,\"seconds_median\":%.4f,\"seconds_min\":%.4f,\"runs\":%zu,"
+	             "\"output_stride\":%zu,\"threads\":%zu,\"seconds_median\":%.4f,\"seconds_min\":%.4f,\"runs\":%zu,"
 	             "\"peak_rss_mib\":%.0f,\"gflop\":%.2f,\"cpu_seconds_min\":%.4f}\n",
 	             j->train ? "train_step" : "inference", net_arch_name(j->arch), j->h, j->w,
-	             j->threads, bench_median(&times), bench_min(&times), times.runs, bench_peak_mib(),
+	             j->output_stride, j->threads, bench_median(&times), bench_min(&times), times.runs, bench_peak_mib(),
 	             (j->train ? 3 : 1) * b.size.forward_flop / 1e9, bench_min(&cpu));
 	bench_close(&b);
 	return 0;
@@ -218,15 +220,16 @@ static int spawn_job(const job *j)
 {
 	static const char *const kernels[] = {"reference", "exact", "f2", "f4"};
 	extern char **environ;
-	char self[4096], threads[24], size[48];
+	char self[4096], threads[24], stride[24], size[48];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (n < 0)
 		return 1;
 	self[n] = 0;
 	(void)snprintf(threads, sizeof threads, "%zu", j->threads);
+	(void)snprintf(stride, sizeof stride, "%zu", j->output_stride);
 	(void)snprintf(size, sizeof size, "%zux%zu", j->h, j->w);
 	const char *argv[] = {self, "--one", "--threads", threads, "--kernels",
-	                      kernels[j->kernels], j->train ? "train_step" : "inference",
+	                      kernels[j->kernels], "--output-stride", stride, j->train ? "train_step" : "inference",
 	                      net_arch_name(j->arch), size, j->profile ? "--profile" : NULL, NULL};
 	pid_t pid;
 	int status = 1;
@@ -238,14 +241,15 @@ static int spawn_job(const job *j)
 
 static int usage(void)
 {
-	(void)fprintf(stderr, "usage: bench_net [--threads N] [--kernels exact|f2|f4] [--profile] "
-	                      "[train_step|inference] [ARCH] [HxW]\n");
+	(void)fprintf(stderr, "usage: bench_net [--threads N] [--kernels exact|f2|f4] "
+	                      "[--output-stride N] [--profile] [train_step|inference] [ARCH] "
+	                      "[HxW]\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	job j = {.h = 321, .w = 321, .threads = bench_threads(), .kernels = KERNELS_F4};
+	job j = {.h = 321, .w = 321, .threads = bench_threads(), .output_stride = 8, .kernels = KERNELS_F4};
 	bool one = false, all_archs = true, both = true;
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
@@ -256,6 +260,9 @@ int main(int argc, char **argv)
 			j.profile = true;
 		} else if (strcmp(a, "--threads") == 0) {
 			j.threads = (size_t)atoi(value);
+			i++;
+		} else if (strcmp(a, "--output-stride") == 0) {
+			j.output_stride = (size_t)atoi(value);
 			i++;
 		} else if (strcmp(a, "--kernels") == 0) {
 			j.kernels = strcmp(value, "exact") == 0 ? KERNELS_EXACT

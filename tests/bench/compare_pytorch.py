@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The same training step (or inference) here and in PyTorch on this machine, one JSON line a case.
 
-usage: compare_pytorch.py BENCH_NET [--threads N] [--rounds N] [train_step|inference] [ARCH] [HxW]
+usage: compare_pytorch.py BENCH_NET [--threads N] [--rounds N] [--output-stride N]
+                          [train_step|inference] [ARCH] [HxW]
 
 BENCH_NET is build/tests/bench/bench_net. PyTorch runs with three settings, each in a fresh process:
 its default, with glibc told to keep big blocks (malloc), and with channels_last tensors; "ratio" is
@@ -23,7 +24,7 @@ SETTINGS = ["default", "malloc", "channels_last"]
 CLASSES = 19
 
 
-def child(kind, arch, height, width, threads, setting):
+def child(kind, arch, height, width, threads, stride, setting):
     """One PyTorch measurement in this process; prints a JSON line."""
     import torch
     import torch.nn.functional as F
@@ -32,7 +33,7 @@ def child(kind, arch, height, width, threads, setting):
 
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    net = torch_nets.freeze_bn(torch_nets.build(arch, CLASSES, (6, 12, 18, 24)))
+    net = torch_nets.freeze_bn(torch_nets.build(arch, CLASSES, (6, 12, 18, 24), output_stride=stride))
     x = torch.randn(1, 3, height, width)
     if setting == "channels_last":
         net = net.to(memory_format=torch.channels_last)
@@ -73,13 +74,14 @@ def run(argv, env=None):
     return json.loads(out.splitlines()[-1])
 
 
-def compare(bench_net, kind, arch, size, threads, rounds):
+def compare(bench_net, kind, arch, size, threads, stride, rounds):
     ours, torch = [], {s: [] for s in SETTINGS}
     for _ in range(rounds):
-        ours.append(run([bench_net, "--threads", str(threads), kind, arch, size]))
+        ours.append(run([bench_net, "--threads", str(threads), "--output-stride", str(stride),
+                         kind, arch, size]))
         for s in SETTINGS:
             torch[s].append(run([sys.executable, os.path.abspath(__file__), "--child", kind, arch,
-                                 size, str(threads), s], MALLOC if s == "malloc" else None))
+                                 size, str(threads), str(stride), s], MALLOC if s == "malloc" else None))
     seconds = {s: statistics.median(r["seconds"] for r in torch[s]) for s in SETTINGS}
     best = min(SETTINGS, key=lambda s: seconds[s])
     mine = statistics.median(r["seconds_median"] for r in ours)
@@ -89,7 +91,7 @@ def compare(bench_net, kind, arch, size, threads, rounds):
     height, width = map(int, size.split("x"))
     print(json.dumps({
         "bench": "compare_" + kind, "arch": arch, "height": height, "width": width,
-        "threads": threads, "rounds": rounds, "seconds": round(mine, 4),
+        "output_stride": stride, "threads": threads, "rounds": rounds, "seconds": round(mine, 4),
         "pytorch_seconds": {s: round(seconds[s], 4) for s in SETTINGS}, "pytorch_best": best,
         "ratio": round(seconds[best] / mine, 2), "peak_rss_mib": round(memory),
         "pytorch_peak_rss_mib": round(peer), "memory_ratio": round(memory / peer, 2)}), flush=True)
@@ -99,10 +101,10 @@ def main():
     args = sys.argv[1:]
     if args[:1] == ["--child"]:
         height, width = map(int, args[3].split("x"))
-        child(args[1], args[2], height, width, int(args[4]), args[5])
+        child(args[1], args[2], height, width, int(args[4]), int(args[5]), args[6])
         return 0
-    threads, rounds, kinds, archs, size = os.cpu_count(), 1, ["train_step", "inference"], ARCHS, \
-        "321x321"
+    threads, rounds, stride = os.cpu_count(), 1, 8
+    kinds, archs, size = ["train_step", "inference"], ARCHS, "321x321"
     if not args:
         print(__doc__, file=sys.stderr)
         return 2
@@ -113,6 +115,8 @@ def main():
             threads = int(args.pop(0))
         elif a == "--rounds":
             rounds = int(args.pop(0))
+        elif a == "--output-stride":
+            stride = int(args.pop(0))
         elif a in kinds:
             kinds = [a]
         elif a in ARCHS:
@@ -127,7 +131,7 @@ def main():
         return 0
     for arch in archs:
         for kind in kinds:
-            compare(bench_net, kind, arch, size, threads, rounds)
+            compare(bench_net, kind, arch, size, threads, stride, rounds)
     return 0
 
 

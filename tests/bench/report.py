@@ -66,7 +66,7 @@ def versions(lines):
 def identity(line):
     """What a line measured, without its results."""
     keys = ("bench", "arch", "height", "width", "batch", "threads", "window", "pool", "preset",
-            "image_height", "image_width", "classes", "iterations")
+            "image_height", "image_width", "classes", "iterations", "output_stride", "kernels", "seed")
     return tuple((k, line[k]) for k in keys if k in line)
 
 
@@ -96,6 +96,12 @@ def seconds(s):
     return "%.3f" % s if s < 0.9995 else "%.2f" % s
 
 
+def net(line):
+    """The network's name; its output stride where that is not the usual one."""
+    stride = line.get("output_stride", 8)
+    return line["arch"] + ("" if stride == 8 else ", output stride %d" % stride)
+
+
 def by_case(line):
     return line.get("arch", ""), line.get("height", 0) * line.get("width", 0)
 
@@ -114,7 +120,7 @@ def compared(lines, kind, title):
     rows = []
     for l in some:
         torch = l["pytorch_seconds"]
-        rows.append([l["arch"], size(l), l["threads"], seconds(l["seconds"])] +
+        rows.append([net(l), size(l), l["threads"], seconds(l["seconds"])] +
                     ["**%s**" % seconds(torch[s]) if s == l["pytorch_best"] else seconds(torch[s])
                      for s in SETTINGS] +
                     ["%.2f (%s)" % (l["ratio"], l["pytorch_best"]), l["peak_rss_mib"],
@@ -187,7 +193,26 @@ def report(lines):
         ["", "preset", "crop", "batch", "threads", "predicted, MiB", "taken, MiB", "ratio"],
         lambda l: [l["arch"], l["preset"], size(l), l["batch"], l["threads"], l["predicted_mib"],
                    l["peak_rss_mib"], "%.3f" % l["ratio"]])
-    known = {"compare_train_step", "compare_inference", "train_step", "inference", "scaling", "linear",
+    ret += simple(
+        lines, "clients", "Clients", "A training run with and without open dashboards, in windows that "
+        "alternate: each asks for the run, its loss curve and its IoU history every 2 s, some hold an "
+        "event stream. Slowdown: of the steps per second, the clients computing on the same cores. "
+        "Serving: processor time of the daemon beyond what its steps take undisturbed.",
+        ["", "crop", "threads", "clients", "streams", "answers a second", "steps a second alone",
+         "with clients", "slowdown", "serving", "steps"],
+        lambda l: [l["arch"], size(l), l["threads"], l["clients"], l["streams"],
+                   l["answers_per_second"], l["steps_per_second_alone"], l["steps_per_second"],
+                   "%.1f %%" % (100 * l["slowdown"]), "%.1f %%" % (100 * l["serving_share"]),
+                   l["steps"]])
+    ret += simple(
+        lines, "kernel_modes", "Kernel modes", "The demo's network and scenes, shortened to 400 steps of "
+        "source training and three rounds of 100. Loss: means of 25 steps of source training. mIoU: on "
+        "target images that training never saw, after source training and after each round.",
+        ["kernels", "seed", "loss at 25", "100", "200", "300", "400 steps", "mIoU source, %",
+         "round 0", "round 1", "round 2"],
+        lambda l: [l["kernels"], l["seed"]] + ["%.3f" % l["loss"][i] for i in (0, 3, 7, 11, 15)] +
+                  ["%.1f" % (100 * v) for v in l["miou"]])
+    known = {"clients", "kernel_modes", "compare_train_step", "compare_inference", "train_step", "inference", "scaling", "linear",
              "scoring", "voting", "loader", "memory"}
     for l in lines:
         if l["bench"] not in known:
