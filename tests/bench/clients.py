@@ -55,7 +55,7 @@ def answer(connection):
 
 def visit(port, token, run, clients):
     """Clients until the end; prints how many answers came when told to stop."""
-    head = " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n\r\n" % token
+    head = " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n\r\n" % (port, token)
     asked = [("GET /api/v1/runs/%s%s%s" % (run, rest, head)).encode()
              for rest in ("", "/metrics?keys=loss&max_points=500", "/iou")]
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
@@ -101,6 +101,8 @@ def window(daemon, run, seconds, clients):
     if visitors:
         visitors.terminate()
         answers = int(visitors.communicate()[0] or 0)
+        if answers == 0:
+            raise AssertionError("the clients got no answers")
     return tuple(b - a for a, b in zip(begin, end)) + (answers,)
 
 

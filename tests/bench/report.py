@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Writes the tables of docs/performance.md from the JSON lines of `make bench` and compare_pytorch.py.
+"""Writes the tables of docs/performance.md, and the short one of README.md, from the JSON lines of
+`make bench` and compare_pytorch.py.
 
-usage: report.py DOCUMENT FILE...      FILE - is standard input
+usage: report.py [--summary README] DOCUMENT FILE...      FILE - is standard input
 
 The lines may come from several files and runs; of two lines about the same measurement the later one
-counts. What lies between the two marks in DOCUMENT is replaced, the rest stays. Says which machine,
+counts. What lies between the two marks in DOCUMENT, and in README, is replaced, the rest stays. Says which machine,
 compiler, libraries and day: those of this run, so call it where, and when, the lines were measured.
 Only what was measured is written: a table without lines is left out.
 """
@@ -205,12 +206,11 @@ def report(lines):
                    "%.1f %%" % (100 * l["slowdown"]), "%.1f %%" % (100 * l["serving_share"]),
                    l["steps"]])
     ret += simple(
-        lines, "kernel_modes", "Kernel modes", "The demo's network and scenes, shortened to 400 steps of "
-        "source training and three rounds of 100. Loss: means of 25 steps of source training. mIoU: on "
+        lines, "kernel_modes", "Kernel modes", "The demo's network and scenes, shortened to 300 steps of "
+        "source training and two rounds of 75. Loss: means of 25 steps of source training. mIoU: on "
         "target images that training never saw, after source training and after each round.",
-        ["kernels", "seed", "loss at 25", "100", "200", "300", "400 steps", "mIoU source, %",
-         "round 0", "round 1", "round 2"],
-        lambda l: [l["kernels"], l["seed"]] + ["%.3f" % l["loss"][i] for i in (0, 3, 7, 11, 15)] +
+        ["kernels", "seed", "loss at 25", "100", "200", "300 steps", "mIoU source, %", "round 0", "round 1"],
+        lambda l: [l["kernels"], l["seed"]] + ["%.3f" % l["loss"][i] for i in (0, 3, 7, 11)] +
                   ["%.1f" % (100 * v) for v in l["miou"]])
     known = {"clients", "kernel_modes", "compare_train_step", "compare_inference", "train_step", "inference", "scaling", "linear",
              "scoring", "voting", "loader", "memory"}
@@ -220,21 +220,46 @@ def report(lines):
     return ret
 
 
-def main():
-    if len(sys.argv) < 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    with open(sys.argv[1]) as f:
+def summary(lines):
+    """A row for every network and size, a column for what a reader asks first."""
+    cases = {}
+    for l in sorted((l for l in lines if l["bench"].startswith("compare_")), key=by_case):
+        cases.setdefault((net(l), size(l)), {})[l["bench"]] = l
+    rows = []
+    for (name, pixels), found in cases.items():
+        row = [name, pixels]
+        for kind in ("compare_train_step", "compare_inference"):
+            l = found.get(kind)
+            row += ["%.2f (%s)" % (l["ratio"], l["pytorch_best"]), "%.2f" % l["memory_ratio"]] \
+                if l else ["", ""]
+        rows.append(row)
+    return table(["", "size", "training step, times faster", "of its memory",
+                  "inference, times faster", "of its memory"], rows) + [""]
+
+
+def replace_block(path, block):
+    with open(path) as f:
         text = f.read()
     marks = re.escape(BEGIN) + "\n.*?" + re.escape(END)
     if len(re.findall(marks, text, re.S)) != 1:
-        sys.exit("%s: wants one block between\n%s\n%s" % (sys.argv[1], BEGIN, END))
-    lines = read(sys.argv[2:])
+        sys.exit("%s: wants one block between\n%s\n%s" % (path, BEGIN, END))
+    with open(path + ".new", "w") as f:
+        f.write(re.sub(marks, lambda _: "\n".join([BEGIN, ""] + block + [END]), text, flags=re.S))
+    os.replace(path + ".new", path)
+
+
+def main():
+    args = sys.argv[1:]
+    readme = args[1] if args[:1] == ["--summary"] else None
+    args = args[2:] if readme else args
+    if len(args) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    lines = read(args[1:])
     head = ["%s; %s; %s." % (cpu(), versions(lines), datetime.date.today().isoformat()), ""]
-    block = "\n".join([BEGIN, ""] + head + report(lines) + [END])
-    with open(sys.argv[1] + ".new", "w") as f:
-        f.write(re.sub(marks, lambda _: block, text, flags=re.S))
-    os.replace(sys.argv[1] + ".new", sys.argv[1])
+    replace_block(args[0], head + report(lines))
+    if readme:
+        replace_block(readme, head + summary(lines))
     return 0
 
 
