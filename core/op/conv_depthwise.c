@@ -5,16 +5,15 @@
 
 #include "base/simd.h"
 
-/* Eight channels at a time: the widest vector that needs no more than the 16 registers of AVX2
- * for nine weights, the clamp and the running sum. Named as a type, because gcc does not keep a
+/* Eight channels at a time: the widest vector that needs no more than the 16 registers of AVX2 for
+ * eight sums, a weight and the clamp, or for nine sums of weights in the dw pass. Named as a type, because gcc does not keep a
  * plain float[8] in a register over the pixel loop. */
 enum { LANES = 8 };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t lane_mask __attribute__((vector_size(4 * LANES)));
 
 enum {
-	GROUP = 8,         /* pixels that share one load of a weight */
-	PIXELS = 16, 
+	GROUP = 8,         /* pixels that share one load of a weight, or of a sum of the dw pass */
 	ROW_CHUNKS = 64,   /* at most so many parts of a map in the forward and dx passes */
 	GRAD_CHUNKS = 16,  /* and in the dw pass, each with its own partial sums */
 	UNROLLED_TAPS = 3, /* kernels up to 3x3 have their taps written out */
@@ -254,8 +253,8 @@ static TP_INLINE void grad_rest(const span *s, size_t p0, size_t n, size_t at)
 
 TP_SIMD static void grad_span(const span *s)
 {
-	for (size_t p = 0; p < s->pixels; p += PIXELS) {
-		size_t n = s->pixels - p < PIXELS ? s->pixels - p : PIXELS, at = 0;
+	for (size_t p = 0; p < s->pixels; p += GROUP) {
+		size_t n = s->pixels - p < GROUP ? s->pixels - p : GROUP, at = 0;
 #define GRAD(rows, cols, unrolled)                                                                \
 	for (; unrolled && at + LANES <= s->c; at += LANES)                                       \
 	grad_lanes(s, rows, cols, p, n, at)
