@@ -7,12 +7,13 @@
 #include "op/epilogue.h"
 #include "op/gemm.h"
 
-/* All taps are columns of one wide matrix [in_c][wide], out_c columns each. Seen from a source pixel q
- * tap t of branch b adds to the output p = q - d_b t. Rows near the border reach no output through
- * the taps of large dilations, so the columns are ordered for it: taps that point down (outputs
- * above), largest dilation first; taps within the row; taps that point up, smallest first. Then the columns a
- * row can use are one range, and rows with the same range, a band, are one matrix product. The
- * middle taps of all branches see the same pixel: one column for the sum of their weights. */
+/* All taps are columns of one wide matrix [in_c][wide], each of out_c floats. Seen from a source
+ * pixel q, tap t of branch b adds to the output p = q - d_b t. Rows near the border reach no output
+ * through the taps of large dilations, and the columns are ordered for it: taps that point down
+ * (to outputs above), largest dilation first; taps within the row; taps that point up, smallest
+ * first. So the columns that a row uses are one range, and rows with the same range, a band, are
+ * one matrix product. The middle taps of all branches see the same pixel: they are one column, the
+ * sum of their weights. */
 enum {
 	TAPS = 9,
 	MIDDLE = 4,
@@ -72,16 +73,15 @@ static void add_columns(aspp_job *job, size_t branch, size_t first_tap, size_t e
 }
 
 /* The columns that source row y uses. */
-static band band_of(const aspp_job *job, const size_t order[], size_t y)
+static band band_of_row(const aspp_job *job, size_t y)
 {
 	const aspp_shape *s = job->s;
-	band b = {.y0 = y, .y1 = y + 1, .c1 = job->columns};
-	for (size_t i = 0; i < s->branches; i++) {
-		size_t d = s->dilation[order[i]];
-		b.c0 += y < d ? 3 : 0;
-		b.c1 -= d >= s->h - y ? 3 : 0;
+	band ret = {.y0 = y, .y1 = y + 1, .c1 = job->columns};
+	for (size_t b = 0; b < s->branches; b++) {
+		ret.c0 += s->dilation[b] > y ? 3 : 0;
+		ret.c1 -= s->dilation[b] >= s->h - y ? 3 : 0;
 	}
-	return b;
+	return ret;
 }
 
 static aspp_job job_make(const aspp_plan *plan)
@@ -98,16 +98,16 @@ static aspp_job job_make(const aspp_plan *plan)
 	for (size_t i = 0; i < s->branches; i++)
 		add_columns(&job, order[i], 0, 3);
 	for (size_t y = 0; y < s->h; y++) {
-		band next = band_of(&job, order, y), *last = &job.band[job.bands - (job.bands > 0)];
-		if (job.bands > 0 && last->c0 == next.c0 && last->c1 == next.c1)
-			last->y1 = y + 1;
+		band row = band_of_row(&job, y), *last = job.band + job.bands - 1;
+		if (y > 0 && last->c0 == row.c0 && last->c1 == row.c1)
+			last->y1 = row.y1;
 		else
-			job.band[job.bands++] = next;
+			job.band[job.bands++] = row;
 	}
 	return job;
 }
 
-/* Rows of a band are cut into parts of about BLOCK_ROWS pixels; part `chunk` of all bands. Pixels [*p0, *p1). */
+/* Parallel parts of a band, of about BLOCK_ROWS pixels each. */
 static size_t band_parts(const aspp_job *job, const band *b)
 {
 	return blocks_of((b->y1 - b->y0) * job->s->w, BLOCK_ROWS);
@@ -121,6 +121,7 @@ static size_t row_parts(const aspp_job *job)
 	return n;
 }
 
+/* Part `part` of all bands' parts: its band and its pixels [*p0, *p1). */
 static const band *row_part(const aspp_job *job, size_t part, size_t *p0, size_t *p1)
 {
 	const band *b = job->band;
@@ -234,8 +235,8 @@ static void product_chunk(void *arg, size_t chunk, size_t worker)
 	     job->wide, 0.0f, job->z + p0 * job->wide + c0, job->wide);
 }
 
-/* Columns [*x0, *x1) of row y whose pixel at `steps` (1, or -1 against it) times the tap's shift lies in the
- * image; *there is that pixel for column *x0. False when there is none. */
+/* Pixels [*x0, *x1) of row y that lie `steps` (1 or -1) times the tap's shift from a pixel of the
+ * image; *there is that pixel for *x0. False when there is none. */
 static bool tap_segment(const aspp_shape *s, const tap_column *t, int steps, size_t y, size_t *x0,
                         size_t *x1, size_t *there)
 {
@@ -287,29 +288,23 @@ void aspp_forward(const aspp_plan *plan, const float *x, const float *prepared,
 
 /* ---- backward ---- */
 
-/* The rows of one band: z at source pixel q = dy at the pixels that read q, for the columns of the band. */
-static void spread_row(const aspp_job *job, const band *b, size_t y)
-{
-	const aspp_shape *s = job->s;
-	size_t k = s->out_c, x0, x1, reader;
-	for (size_t x = 0; x < s->w; x++)
-		memset(job->z + (y * s->w + x) * job->wide + b->c0 * k, 0,
-		       (b->c1 - b->c0) * k * sizeof(float));
-	for (size_t c = b->c0; c < b->c1; c++)
-		if (tap_segment(s, &job->column[c], -1, y, &x0, &x1, &reader))
-			for (size_t x = x0; x < x1; x++, reader++)
-				memcpy(job->z + (y * s->w + x) * job->wide + c * k,
-				       job->dy + reader * k, k * sizeof(float));
-}
-
+/* Row `chunk` of the map: z at source pixel q = dy at the pixels that read q, in the columns that
+ * the row uses; nobody reads the others. */
 static void spread_chunk(void *arg, size_t chunk, size_t worker)
 {
 	const aspp_job *job = arg;
-	const band *b = job->band;
+	const aspp_shape *s = job->s;
+	size_t k = s->out_c, x0, x1, reader;
+	float *z = job->z + chunk * s->w * job->wide;
+	const band b = band_of_row(job, chunk);
 	(void)worker;
-	while (chunk >= b->y1)
-		b++;
-	spread_row(job, b, chunk);
+	for (size_t x = 0; x < s->w; x++)
+		memset(z + x * job->wide + b.c0 * k, 0, (b.c1 - b.c0) * k * sizeof(float));
+	for (size_t c = b.c0; c < b.c1; c++)
+		if (tap_segment(s, &job->column[c], -1, chunk, &x0, &x1, &reader))
+			for (size_t x = x0; x < x1; x++, reader++)
+				memcpy(z + x * job->wide + c * k, job->dy + reader * k,
+				       k * sizeof(float));
 }
 
 static void data_chunk(void *arg, size_t chunk, size_t worker)

@@ -7,7 +7,7 @@
  * result is shifted and added; backward is a shifted copy of dy and two products (performance.md
  * section 5: about 3.5 times faster than four dilated convolutions). Two things make it smaller: the
  * middle taps of the branches are one, and rows near the border leave out the taps that lead out of
- * the image. At a 41x41 map with dilations 6 to 24 that is a third of the multiplications. */
+ * the image. On a 41x41 map with dilations 6 to 24 they save a third of the multiplications. */
 #ifndef TP_OP_ASPP_H
 #define TP_OP_ASPP_H
 
