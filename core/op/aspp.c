@@ -98,11 +98,11 @@ static aspp_job job_make(const aspp_plan *plan)
 	for (size_t i = 0; i < s->branches; i++)
 		add_columns(&job, order[i], 0, 3);
 	for (size_t y = 0; y < s->h; y++) {
-		band row = band_of_row(&job, y), *last = job.band + job.bands - 1;
-		if (y > 0 && last->c0 == row.c0 && last->c1 == row.c1)
-			last->y1 = row.y1;
-		else
+		band row = band_of_row(&job, y);
+		if (y == 0 || row.c0 != job.band[job.bands - 1].c0 ||
+		    row.c1 != job.band[job.bands - 1].c1)
 			job.band[job.bands++] = row;
+		job.band[job.bands - 1].y1 = row.y1;
 	}
 	return job;
 }

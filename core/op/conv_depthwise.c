@@ -6,8 +6,8 @@
 #include "base/simd.h"
 
 /* Eight channels at a time: the widest vector that needs no more than the 16 registers of AVX2 for
- * eight sums, a weight and the clamp, or for nine sums of weights in the dw pass. Named as a type, because gcc does not keep a
- * plain float[8] in a register over the pixel loop. */
+ * eight sums, a weight and the clamp, or for nine sums of weights in the dw pass. Named as a type,
+ * because gcc does not keep a plain float[8] in a register over the pixel loop. */
 enum { LANES = 8 };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t lane_mask __attribute__((vector_size(4 * LANES)));

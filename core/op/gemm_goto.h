@@ -261,12 +261,13 @@ GOTO_TARGET static void block_rows(gemm_op op_a, size_t m, const float *a, size_
 			pack_a_t(rows, m - i, b->k, a + i, lda, packed);
 			rows_t(rows, b, r == 0, packed, next, t, t->c + i * t->ldc);
 		} else {
+			const bool copy = MR > CACHE_WAYS;
 			const float *from = a + i * lda;
 			look_ahead next = {from + rows * lda, lda, NR};
-			if (MR > CACHE_WAYS)
+			if (copy)
 				pack_a_n(rows, b->k, from, lda, packed);
-			rows_n(rows, b, r == 0, MR > CACHE_WAYS ? packed : from,
-			       MR > CACHE_WAYS ? A_ROW : lda, next, t, t->c + i * t->ldc);
+			rows_n(rows, b, r == 0, copy ? packed : from, copy ? A_ROW : lda, next, t,
+			       t->c + i * t->ldc);
 		}
 	}
 }
