@@ -206,10 +206,11 @@ static int run_job(const job *j)
 	if (j->profile)
 		print_profile(&b, times.runs);
 	(void)printf("{\"bench\":\"%s\",\"arch\":\"%s\",\"height\":%zu,\"width\":%zu,\"batch\":1,"
-	             "\"output_stride\":%zu,\"threads\":%zu,\"seconds_median\":%.4f,\"seconds_min\":%.4f,\"runs\":%zu,"
-	             "\"peak_rss_mib\":%.0f,\"gflop\":%.2f,\"cpu_seconds_min\":%.4f}\n",
+	             "\"output_stride\":%zu,\"threads\":%zu,\"seconds_median\":%.4f,"
+	             "\"seconds_min\":%.4f,\"runs\":%zu,\"peak_rss_mib\":%.0f,\"gflop\":%.2f,\"cpu_seconds_min\":%.4f}\n",
 	             j->train ? "train_step" : "inference", net_arch_name(j->arch), j->h, j->w,
-	             j->output_stride, j->threads, bench_median(&times), bench_min(&times), times.runs, bench_peak_mib(),
+	             j->output_stride, j->threads, bench_median(&times), bench_min(&times),
+	             times.runs, bench_peak_mib(),
 	             (j->train ? 3 : 1) * b.size.forward_flop / 1e9, bench_min(&cpu));
 	bench_close(&b);
 	return 0;
@@ -229,7 +230,8 @@ static int spawn_job(const job *j)
 	(void)snprintf(stride, sizeof stride, "%zu", j->output_stride);
 	(void)snprintf(size, sizeof size, "%zux%zu", j->h, j->w);
 	const char *argv[] = {self, "--one", "--threads", threads, "--kernels",
-	                      kernels[j->kernels], "--output-stride", stride, j->train ? "train_step" : "inference",
+	                      kernels[j->kernels], "--output-stride", stride,
+	                      j->train ? "train_step" : "inference",
 	                      net_arch_name(j->arch), size, j->profile ? "--profile" : NULL, NULL};
 	pid_t pid;
 	int status = 1;
@@ -249,7 +251,8 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	job j = {.h = 321, .w = 321, .threads = bench_threads(), .output_stride = 8, .kernels = KERNELS_F4};
+	job j = {.h = 321, .w = 321, .threads = bench_threads(), .output_stride = 8,
+	         .kernels = KERNELS_F4};
 	bool one = false, all_archs = true, both = true;
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";

@@ -24,6 +24,7 @@ import lib
 
 PERIOD = 2.0
 STREAM_EACH = 4
+WARM_UP = 1.0  # seconds that clients have to connect
 SIZE = 129  # a step of some tens of milliseconds: many in a window
 
 
@@ -50,7 +51,10 @@ def answer(connection):
     if not head.startswith(b"HTTP/1.1 200") or not length:
         raise OSError("answered %r" % head[:200])
     while len(body) < length[0]:
-        body += connection.recv(65536)
+        more = connection.recv(65536)
+        if not more:
+            raise OSError("closed within an answer")
+        body += more
 
 
 def visit(port, token, run, clients):
@@ -88,13 +92,13 @@ def seen(daemon, run):
 
 
 def window(daemon, run, seconds, clients):
-    """(seconds, steps, processor seconds, answers)"""
+    """(seconds, steps, processor seconds, answers); the clients run a second longer."""
     visitors, answers = None, 0
     if clients:
         visitors = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--visit",
                                      str(daemon.port), daemon.token, str(run), str(clients)],
                                     stdout=subprocess.PIPE, universal_newlines=True)
-        time.sleep(1.0)
+        time.sleep(WARM_UP)
     begin = seen(daemon, run)
     time.sleep(seconds)
     end = seen(daemon, run)
@@ -116,7 +120,7 @@ def measure(daemon, run, args):
     return {"bench": "clients", "arch": "deeplabv2-mobilenetv2", "height": SIZE, "width": SIZE,
             "threads": args.threads, "clients": args.clients,
             "streams": args.clients // STREAM_EACH,
-            "answers_per_second": round(busy[3] / (busy[0] + args.windows), 1),
+            "answers_per_second": round(busy[3] / (busy[0] + args.windows * WARM_UP), 1),
             "steps_per_second_alone": round(quiet[1] / quiet[0], 2),
             "steps_per_second": round(busy[1] / busy[0], 2), "steps": int(quiet[1] + busy[1]),
             "slowdown": round(quiet[1] / quiet[0] / (busy[1] / busy[0]) - 1, 4),
@@ -134,10 +138,7 @@ def main():
     p.add_argument("--windows", type=int, default=5)
     p.add_argument("--seconds", type=float, default=8)
     args = p.parse_args()
-    build = os.path.abspath(args.build)
-    place = lib.Place(argparse.Namespace(tpldd=build + "/daemon/tpldd",
-                                         scenes=build + "/demo/tpld-scenes",
-                                         source=os.path.abspath(top), keep=False, tmp=None))
+    place = lib.Place.of_build(args.build)
     daemon = Server(place, os.path.join(place.folder, "state"), threads=args.threads,
                     checkpoint_seconds=3600)
     try:
@@ -150,7 +151,11 @@ def main():
             "name": "clients", "preset": "source-only", "source": "source", "target": "target",
             "eval": None, "model": {"arch": "deeplabv2-mobilenetv2"},
             "data": {"crop": [SIZE, SIZE], "batch": 1}, "source_training": {"steps": 1000000}})
-        while not daemon.run(run)["step"] > 20:
+        daemon.wait_state(run, ("running",))
+        until = time.monotonic() + lib.RUN_SECONDS
+        while daemon.run(run)["step"] <= 20:
+            if time.monotonic() > until:
+                raise AssertionError("no steps after %d s" % lib.RUN_SECONDS)
             time.sleep(0.2)
         print(json.dumps(measure(daemon, run, args)), flush=True)
     finally:

@@ -95,13 +95,10 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--svg")
     args = p.parse_args()
-    build = os.path.abspath(args.build)
-    place = lib.Place(argparse.Namespace(tpldd=build + "/daemon/tpldd",
-                                         scenes=build + "/demo/tpld-scenes",
-                                         source=os.path.abspath(top), keep=False, tmp=None))
+    place = lib.Place.of_build(args.build)
+    daemon = place.daemon(threads=args.threads, checkpoint_seconds=60)
     lines = []
     try:
-        daemon = place.daemon(threads=args.threads, checkpoint_seconds=60)
         os.makedirs(daemon.state)
         daemon.start()
         for name, look, count, seed in (("renderer", "renderer", 200, 11), ("camera", "camera", 150, 12),
@@ -111,11 +108,11 @@ def main():
             for mode in MODES:
                 lines.append(measure(daemon, mode, seed))
                 print(json.dumps(lines[-1]), flush=True)
-        daemon.stop()
         if args.svg:
             with open(args.svg, "w") as f:
                 f.write(picture(lines))
     finally:
+        daemon.stop()
         place.close()
     return 0 if all(l["state"] == "completed" for l in lines) else 1
 

@@ -11,7 +11,6 @@ reads the daemon's peak of resident memory.
 import argparse
 import json
 import os
-import signal
 import struct
 import sys
 
@@ -98,17 +97,13 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("only", nargs="*")
     args = p.parse_args()
-    build = os.path.abspath(args.build)
     wanted = [c for c in CASES if all(word in c for word in args.only)]
     if not wanted:  # a case of one's own: what is not named is the first preset, the default size
         by_kind = {w.split("-")[0] if w.startswith("deeplab") else
                    "preset" if w in PRESETS else "size": w for w in args.only}
         wanted = [(by_kind.get("preset", PRESETS[0]), by_kind.get("deeplabv2", CASES[0][1]),
                    by_kind.get("size", "321x321"))]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the daemon ends with this
-    place = lib.Place(argparse.Namespace(tpldd=build + "/daemon/tpldd",
-                                         scenes=build + "/demo/tpld-scenes",
-                                         source=os.path.abspath(top), keep=False, tmp=None))
+    place = lib.Place.of_build(args.build)
     try:
         return 0 if all([case(place, *c, args.threads) for c in wanted]) else 1
     finally:

@@ -5,8 +5,9 @@
 usage: report.py [--summary README] DOCUMENT FILE...      FILE - is standard input
 
 The lines may come from several files and runs; of two lines about the same measurement the later one
-counts. What lies between the two marks in DOCUMENT, and in README, is replaced, the rest stays. Says which machine,
-compiler, libraries and day: those of this run, so call it where, and when, the lines were measured.
+counts. What lies between the two marks in DOCUMENT, and in README, is replaced, the rest stays. Says
+which machine, compiler, libraries and day: those of this run, so call it where, and when, the lines
+were measured.
 Only what was measured is written: a table without lines is left out.
 """
 import datetime
@@ -212,8 +213,8 @@ def report(lines):
         ["kernels", "seed", "loss at 25", "100", "200", "300 steps", "mIoU source, %", "round 0", "round 1"],
         lambda l: [l["kernels"], l["seed"]] + ["%.3f" % l["loss"][i] for i in (0, 3, 7, 11)] +
                   ["%.1f" % (100 * v) for v in l["miou"]])
-    known = {"clients", "kernel_modes", "compare_train_step", "compare_inference", "train_step", "inference", "scaling", "linear",
-             "scoring", "voting", "loader", "memory"}
+    known = {"compare_train_step", "compare_inference", "train_step", "inference", "scaling",
+             "linear", "scoring", "voting", "loader", "memory", "clients", "kernel_modes"}
     for l in lines:
         if l["bench"] not in known:
             print("left out: no table for %s" % l["bench"], file=sys.stderr)

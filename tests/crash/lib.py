@@ -253,6 +253,16 @@ class Place:
         self.data = os.path.join(self.folder, "data")
         self.made = 0
 
+    @classmethod
+    def of_build(cls, build):
+        """For programs that are no tests: from a build folder inside the sources."""
+        top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+        # An end by signal runs `finally`, too, and with it ends the daemons.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        return cls(argparse.Namespace(tpldd=os.path.join(build, "daemon", "tpldd"),
+                                      scenes=os.path.join(build, "demo", "tpld-scenes"),
+                                      source=top, keep=False, tmp=None))
+
     def close(self):
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
