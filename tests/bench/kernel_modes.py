@@ -57,8 +57,9 @@ def measure(daemon, mode, seed):
 COLOURS = {"exact": "#1f77b4", "f2": "#2ca02c", "f4": "#d62728"}
 
 
-def panel(lines, key, left, title, step, unit):
-    """A 380x240 chart whose curves are the lines' `key`, as SVG elements."""
+def panel(lines, key, left, title, first, last):
+    """A 380x240 chart whose curves are the lines' `key`, as SVG elements; first, last: what the
+    ends of the axis are called."""
     values = [v for l in lines for v in l[key] if v is not None]
     low, high = min(values), max(values)
     count = max(len(l[key]) for l in lines)
@@ -68,8 +69,8 @@ def panel(lines, key, left, title, step, unit):
     for v in (low, (low + high) / 2, high):
         out.append('<text x="%d" y="%.0f" text-anchor="end">%.2f</text>' % (left + 44, up(v) + 4, v))
         out.append('<path d="M%d %.1fh310" stroke="#ddd"/>' % (left + 50, up(v)))
-    out.append('<text x="%d" y="230" text-anchor="end">%d %s</text>' % (
-        left + 360, (count - 1) * step if step > 1 else count - 1, unit))
+    out.append('<text x="%d" y="230">%s</text>' % (left + 50, first))
+    out.append('<text x="%d" y="230" text-anchor="end">%s</text>' % (left + 360, last))
     for l in lines:
         points = " ".join("%.1f,%.1f" % (across(i), up(v))
                           for i, v in enumerate(l[key]) if v is not None)
@@ -79,8 +80,10 @@ def panel(lines, key, left, title, step, unit):
 
 
 def picture(lines):
-    body = panel(lines, "loss", 0, "training loss, source", WINDOW, "steps") + \
-        panel(lines, "miou", 390, "mIoU on the target, after each round", 1, "rounds")
+    steps, rounds = len(lines[0]["loss"]) * WINDOW, len(lines[0]["miou"]) - 1
+    body = panel(lines, "loss", 0, "training loss, source, means of %d steps" % WINDOW,
+                 "step %d" % WINDOW, "step %d" % steps) + \
+        panel(lines, "miou", 390, "mIoU on the target", "source model", "after round %d" % (rounds - 1))
     for i, mode in enumerate(MODES):
         body.append('<text x="%d" y="258" fill="%s">%s</text>' % (60 + 70 * i, COLOURS[mode], mode))
     return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 270" font-family="sans-serif" '
