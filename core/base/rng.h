@@ -17,6 +17,9 @@ typedef enum rng_stream {
 	RNG_SUBSET = 4,  /* the source subset of a round */
 	RNG_SCENE = 5,   /* demo pictures */
 	RNG_TEST = 6,
+	RNG_PHOTOMETRIC = 7, /* colour jitter and blur of a sample */
+	RNG_MIX = 8,         /* which classes ClassMix pastes */
+	RNG_RARE = 9,        /* rare-class sampling of source images */
 } rng_stream;
 
 uint64_t rng_u64(uint64_t seed, rng_stream stream, uint64_t counter);

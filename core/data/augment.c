@@ -163,6 +163,20 @@ static bool crop_source(const augment_spec *spec, const augment_draw *d, size_t 
 	return *ret_y < d->scaled_h && *ret_x < d->scaled_w;
 }
 
+static size_t shown(size_t start, size_t crop, size_t side)
+{
+	size_t left = start < side ? side - start : 0;
+	return left < crop ? left : crop;
+}
+
+void augment_picture(const augment_spec *spec, const augment_draw *d, size_t *ret_left, size_t *ret_h,
+                     size_t *ret_w)
+{
+	*ret_h = shown(d->top, spec->crop_h, d->scaled_h);
+	*ret_w = shown(d->left, spec->crop_w, d->scaled_w);
+	*ret_left = d->mirror ? spec->crop_w - *ret_w : 0;
+}
+
 void augment_label(const augment_spec *spec, const augment_draw *d, const uint8_t *label, size_t h,
                    size_t w, uint8_t *ret)
 {

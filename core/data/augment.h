@@ -34,6 +34,10 @@ void augment_image(const augment_spec *spec, const augment_draw *d, const image 
                    const input_norm *norm, float *input);
 void augment_label(const augment_spec *spec, const augment_draw *d, const uint8_t *label, size_t h,
                    size_t w, uint8_t *ret);
+/* The part of the crop that shows the image: rows 0 .. *ret_h-1, columns *ret_left .. +*ret_w-1; the rest
+ * is padding. */
+void augment_picture(const augment_spec *spec, const augment_draw *d, size_t *ret_left, size_t *ret_h,
+                     size_t *ret_w);
 void augment_weight(const augment_spec *spec, const augment_draw *d, const uint16_t *weight,
                     size_t h, size_t w, float *ret); /* stored as round(weight * 65535) */
 void augment_soft(const augment_spec *spec, const augment_draw *d, const float *soft,

@@ -6,6 +6,7 @@
 
 #include "adapt/pseudo.h"
 #include "base/mem.h"
+#include "data/class_mix.h"
 #include "data/label.h"
 #include "data/logits.h"
 
@@ -15,7 +16,14 @@ struct sampler {
 	pool *alone;       /* a pool without workers: scoring code wants one */
 	float *soft;       /* [K][image pixels] and the scratch of probs; grows, is kept */
 	size_t soft_floats;
+	/* A second crop: what is pasted, and then the blur's scratch; taken when first wanted. */
+	float *second_input;
+	uint8_t *second_label, *inside;
+	size_t second_pixels;
 };
+
+/* Slots of the pasted images' random numbers lie behind those of the samples themselves. */
+enum { PASTE_SLOTS = 2048 };
 
 tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err)
 {
@@ -37,12 +45,23 @@ tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err)
 	return TP_OK;
 }
 
+static void free_second(sampler *s)
+{
+	mem_free(s->second_input);
+	mem_free(s->second_label);
+	mem_free(s->inside);
+	s->second_input = NULL;
+	s->second_label = s->inside = NULL;
+	s->second_pixels = 0;
+}
+
 void sampler_free(sampler *s)
 {
 	if (s == NULL)
 		return;
 	pool_free(s->alone);
 	mem_free(s->soft);
+	free_second(s);
 	free(s);
 }
 
@@ -51,6 +70,28 @@ size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, 
 	size_t maps = !soft ? 0 : flip_average ? 2 : 1;
 	return image_load_bytes(image_w, image_h) +
 	       maps * classes * image_w * image_h * sizeof(float);
+}
+
+size_t sampler_second_bytes(size_t crop_pixels) { return crop_pixels * (3 * sizeof(float) + 2); }
+
+static tp_status reserve_second(sampler *s, size_t pixels, tp_err *err)
+{
+	if (pixels <= s->second_pixels)
+		return TP_OK;
+	free_second(s);
+	void *label = NULL, *inside = NULL;
+	tp_status st = mem_floats(pixels * 3, &s->second_input, err);
+	if (st == TP_OK)
+		st = mem_bytes(pixels, &label, err);
+	s->second_label = label;
+	if (st == TP_OK)
+		st = mem_bytes(pixels, &inside, err);
+	s->inside = inside;
+	if (st == TP_OK)
+		s->second_pixels = pixels;
+	else
+		free_second(s);
+	return st;
 }
 
 static tp_status reserve_soft(sampler *s, size_t floats, tp_err *err)
@@ -181,8 +222,9 @@ static tp_status check_request(const sample_request *req, const sample *room, tp
 	return TP_OK;
 }
 
-tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, size_t slot,
-                       const sample *room, sample *ret, tp_err *err)
+/* Cuts the crop of a request, without pasting and colours. */
+static tp_status make_plain(sampler *s, const sample_request *req, uint64_t step, size_t slot,
+                            const sample *room, sample *ret, augment_draw *ret_draw, tp_err *err)
 {
 	tp_status st = check_request(req, room, err);
 	if (st != TP_OK)
@@ -215,6 +257,53 @@ tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, siz
 		augment_weight(a, &d, f.weight, h, w, r.weight);
 	}
 	source_files_done(&f);
+	*ret = r;
+	*ret_draw = d;
+	return TP_OK;
+}
+
+static tp_status paste(sampler *s, const sample_request *req, uint64_t step, size_t slot,
+                       const augment_draw *d, sample *over, tp_err *err)
+{
+	const augment_spec *a = req->augment;
+	size_t left, h, w, crop = a->crop_h * a->crop_w;
+	sample room = {.input = s->second_input, .label = s->second_label}, from;
+	augment_draw drawn;
+	bool chosen[256];
+	if (req->paste->augment->crop_h != a->crop_h || req->paste->augment->crop_w != a->crop_w)
+		return tp_fail(err, TP_SHAPE, 0, "samples of two sizes");
+	tp_status st = make_plain(s, req->paste, step, slot + PASTE_SLOTS, &room, &from, &drawn, err);
+	if (st != TP_OK)
+		return st;
+	augment_picture(a, d, &left, &h, &w);
+	for (size_t y = 0; y < a->crop_h; y++)
+		for (size_t x = 0; x < a->crop_w; x++)
+			s->inside[y * a->crop_w + x] = y < h && x >= left && x < left + w;
+	class_mix_choose(from.label, crop, s->spec.seed, step, slot, chosen);
+	mix_crop to = {over->input, over->label, over->weight, over->soft};
+	(void)class_mix_paste(from.input, from.label, chosen, s->inside, s->spec.classes, crop, &to);
+	return TP_OK;
+}
+
+tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, size_t slot,
+                       const sample *room, sample *ret, tp_err *err)
+{
+	sample r;
+	augment_draw d;
+	tp_status st = make_plain(s, req, step, slot, room, &r, &d, err);
+	if (st == TP_OK && (req->paste != NULL || req->photometric != NULL))
+		st = reserve_second(s, req->augment->crop_h * req->augment->crop_w, err);
+	if (st == TP_OK && req->paste != NULL)
+		st = paste(s, req, step, slot, &d, &r, err);
+	if (st != TP_OK)
+		return st;
+	if (req->photometric != NULL) {
+		size_t left, h, w;
+		photometric_draw p = photometric_choose(req->photometric, s->spec.seed, step, slot);
+		augment_picture(req->augment, &d, &left, &h, &w);
+		photometric_apply(&p, &s->spec.norm, req->augment->crop_w, left, h, w, r.input,
+		                  s->second_input);
+	}
 	*ret = r;
 	return TP_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "data/augment.h"
 #include "data/classes.h"
+#include "data/photometric.h"
 
 typedef enum label_source {
 	LABELS_NONE,   /* hard images: no label */
@@ -26,6 +27,9 @@ typedef struct sample_request {
 	const float *lambda; /* [classes], for SOFT */
 	float lrent_alpha;   /* for SOFT */
 	const augment_spec *augment;
+	const photometric_spec *photometric; /* NULL: none; acts on the finished crop, pasted parts too */
+	const struct sample_request *paste;  /* a source image whose classes are pasted over (ClassMix), or NULL;
+	                                        its own photometric and paste are not looked at */
 	bool target;    /* which domain; copied to the sample */
 	uint32_t index; /* of the image in its data set; copied to the sample */
 } sample_request;
@@ -51,6 +55,8 @@ typedef struct sampler_spec {
 /* Bytes that sampler_make takes at its peak for an image of this size, beside `room`: decoding it, and
  * with `soft` the maps of soft labels (two when the logits hold a mirrored map), which are kept. */
 size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, bool flip_average);
+/* What it keeps for requests with `paste` or `photometric`, on top. */
+size_t sampler_second_bytes(size_t crop_pixels);
 
 tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err) TP_MUST_CHECK;
 void sampler_free(sampler *s); /* NULL is fine */

@@ -8,11 +8,19 @@ static const struct {
 	const char *name, *text;
 } presets[] = {
 	{"source-only", "Supervised training on the source, no adaptation"},
+	{"minent", "Source training, then with small entropy on the target (MinEnt)"},
+	{"advent", "Source training, then entropy maps aligned by a discriminator (AdvEnt)"},
+	{"intrada", "AdvEnt, then hard images aligned to easy ones, ranked by entropy (IntraDA)"},
 	{"cbst", "Class-balanced self-training (CBST)"},
 	{"crst-mrkld", "CBST with the KL model regulariser (CRST)"},
 	{"crst-lrent", "CBST with soft labels by entropy regularisation (CRST)"},
+	{"crst-mrent", "CBST with the entropy model regulariser (CRST)"},
+	{"crst-mrl2", "CBST with the L2 model regulariser (CRST)"},
 	{"tpld-phase1", "TPLD without its second phase: voting and bootstrapping"},
 	{"tpld", "TPLD: voting, then easy and hard images"},
+	{"tpld-cbst", "TPLD without a confidence regulariser"},
+	{"tpld-lrent", "TPLD with soft labels by entropy regularisation in phase 1"},
+	{"tpld-plus", "TPLD with what makes it work on real images: aligned batch norms, a teacher, mixing"},
 };
 
 enum { PRESETS = sizeof presets / sizeof *presets };
@@ -25,6 +33,29 @@ static const struct {
 } changes[] = {
 	{"source-only", "/self_training/phase1_rounds", 0},
 	{"source-only", "/self_training/phase2_rounds", 0},
+	{"minent", "/self_training/phase1_rounds", 0},
+	{"minent", "/self_training/phase2_rounds", 0},
+	{"minent", "/entropy_training/steps", 20000},
+	{"minent", "/entropy_training/kind", ENTROPY_MINENT},
+	{"advent", "/self_training/phase1_rounds", 0},
+	{"advent", "/self_training/phase2_rounds", 0},
+	{"advent", "/entropy_training/steps", 20000},
+	/* Its second step goes on from the first one's network: it reports that this makes little difference. */
+	{"intrada", "/entropy_training/steps", 20000},
+	{"intrada", "/self_training/phase1_rounds", 0},
+	{"intrada", "/self_training/phase2_rounds", 1},
+	{"intrada", "/self_training/steps_per_round", 20000},
+	{"intrada", "/self_training/lr", 2.5e-4},
+	{"intrada", "/self_training/power", 0.9},
+	{"intrada", "/self_training/bootstrap", 0},
+	{"intrada", "/self_training/voting", 0},
+	{"intrada", "/self_training/rare_class_mining", 0},
+	{"intrada", "/self_training/flip_average", 0},
+	{"intrada", "/self_training/easy_portion", 0.67},
+	{"intrada", "/self_training/split", SPLIT_ENTROPY},
+	{"intrada", "/self_training/easy_rank", VOTE_TOP2_BY_P},
+	{"intrada", "/self_training/gamma", 0},
+	{"intrada", "/self_training/phase2_source", 0},
 	/* Three rounds are what CRST's released default of 4 trains (algorithms.md 1.4). */
 	{"cbst", "/self_training/phase1_rounds", 3},
 	{"cbst", "/self_training/phase2_rounds", 0},
@@ -45,6 +76,32 @@ static const struct {
 	{"crst-lrent", "/self_training/bootstrap", 0},
 	{"crst-lrent", "/self_training/voting", 0},
 	{"crst-lrent", "/self_training/adversarial", 0},
+	{"crst-mrent", "/self_training/phase1_rounds", 3},
+	{"crst-mrent", "/self_training/phase2_rounds", 0},
+	{"crst-mrent", "/self_training/regularizer/kind", REG_MRENT},
+	{"crst-mrent", "/self_training/bootstrap", 0},
+	{"crst-mrent", "/self_training/voting", 0},
+	{"crst-mrent", "/self_training/adversarial", 0},
+	{"crst-mrl2", "/self_training/phase1_rounds", 3},
+	{"crst-mrl2", "/self_training/phase2_rounds", 0},
+	{"crst-mrl2", "/self_training/regularizer/kind", REG_MRL2},
+	{"crst-mrl2", "/self_training/bootstrap", 0},
+	{"crst-mrl2", "/self_training/voting", 0},
+	{"crst-mrl2", "/self_training/adversarial", 0},
+	{"tpld-cbst", "/self_training/regularizer/kind", REG_NONE},
+	{"tpld-cbst", "/self_training/regularizer/weight", 0},
+	{"tpld-lrent", "/self_training/regularizer/kind", REG_LRENT},
+	{"tpld-lrent", "/self_training/regularizer/weight", 0.25},
+	{"tpld-plus", "/data/color_jitter/chance", 0.8},
+	{"tpld-plus", "/data/blur/chance", 0.5},
+	{"tpld-plus", "/data/rare_class_sampling/temperature", 0.1},
+	{"tpld-plus", "/self_training/balanced_batch", 1},
+	{"tpld-plus", "/self_training/teacher/momentum", 0.99},
+	{"tpld-plus", "/self_training/class_mix/chance", 1},
+	{"tpld-plus", "/self_training/norm_alignment/strength", 0.5},
+	{"tpld-plus", "/self_training/gradient_clip", 5},
+	{"tpld-plus", "/self_training/warmup_steps", 50},
+	{"tpld-plus", "/self_training/lr", 2.5e-4},
 	{"tpld-phase1", "/self_training/phase2_rounds", 0},
 	{"tpld-phase1", "/self_training/adversarial", 0},
 };
@@ -116,6 +173,8 @@ const char *phase_name(phase p)
 {
 	static const char *const name[] = {
 		[PHASE_SOURCE_TRAINING] = "source_training",
+		[PHASE_ENTROPY_TRAINING] = "entropy_training",
+		[PHASE_NORM_ALIGNMENT] = "norm_alignment",
 		[PHASE_SCORING] = "scoring",
 		[PHASE_PHASE1_TRAINING] = "phase1_training",
 		[PHASE_PHASE2_TRAINING] = "phase2_training",
@@ -127,6 +186,19 @@ const char *phase_name(phase p)
 size_t recipe_rounds(const recipe *r)
 {
 	return r->self.phase1_rounds + r->self.phase2_rounds;
+}
+
+bool recipe_phase_adversarial(const recipe *r, phase p)
+{
+	return (p == PHASE_PHASE2_TRAINING && r->self.phase2_rounds > 0 && r->self.adversarial) ||
+	       (p == PHASE_ENTROPY_TRAINING && r->entropy.steps > 0 &&
+	        r->entropy.kind == ENTROPY_ADVENT);
+}
+
+bool recipe_adversarial(const recipe *r)
+{
+	return recipe_phase_adversarial(r, PHASE_PHASE2_TRAINING) ||
+	       recipe_phase_adversarial(r, PHASE_ENTROPY_TRAINING);
 }
 
 static void add_stage(stage *list, size_t max, size_t *n, phase p, int round)
@@ -142,6 +214,16 @@ size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max)
 	add_stage(ret, max, &n, PHASE_SOURCE_TRAINING, ROUND_SOURCE);
 	if (evaluate)
 		add_stage(ret, max, &n, PHASE_EVALUATION, ROUND_SOURCE);
+	if (r->entropy.steps > 0) {
+		add_stage(ret, max, &n, PHASE_ENTROPY_TRAINING, ROUND_SOURCE);
+		if (evaluate)
+			add_stage(ret, max, &n, PHASE_EVALUATION, ROUND_SOURCE);
+	}
+	if (r->self.norm_strength > 0.0) {
+		add_stage(ret, max, &n, PHASE_NORM_ALIGNMENT, ROUND_SOURCE);
+		if (evaluate)
+			add_stage(ret, max, &n, PHASE_EVALUATION, ROUND_SOURCE);
+	}
 	for (size_t k = 0; k < rounds; k++) {
 		add_stage(ret, max, &n, PHASE_SCORING, (int)k);
 		add_stage(ret, max, &n,
@@ -158,9 +240,12 @@ size_t recipe_stage_steps(const recipe *r, const stage *s)
 	switch (s->phase) {
 	case PHASE_SOURCE_TRAINING:
 		return r->source_training.steps;
+	case PHASE_ENTROPY_TRAINING:
+		return r->entropy.steps;
 	case PHASE_PHASE1_TRAINING:
 	case PHASE_PHASE2_TRAINING:
 		return r->self.steps_per_round;
+	case PHASE_NORM_ALIGNMENT:
 	case PHASE_SCORING:
 	case PHASE_EVALUATION:
 	case PHASE_COUNT:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "adapt/vote.h"
+#include "data/photometric.h"
 #include "loss/pixel.h"
 #include "net/deeplab.h"
 
@@ -17,6 +18,14 @@ enum { RECIPE_MAX_SCALES = 8, RECIPE_MAX_ROUNDS = 200 };
 typedef struct recipe_sgd {
 	double lr, head_lr_multiplier, power, momentum, weight_decay;
 } recipe_sgd;
+
+/* How the network learns from unlabelled target images beside labelled source ones (before any self-training):
+ * MINENT  the mean entropy of its predictions there is made small
+ * ADVENT  a discriminator tells their self-information from the source's, and is to be fooled */
+typedef enum entropy_kind { ENTROPY_MINENT, ENTROPY_ADVENT } entropy_kind;
+
+/* By what target images are ranked into easy and hard (algorithms.md 5.1, 5.7). */
+typedef enum split_measure { SPLIT_CONFIDENCE, SPLIT_ENTROPY } split_measure;
 
 typedef struct recipe {
 	uint64_t seed;
@@ -34,6 +43,8 @@ typedef struct recipe {
 		double scale_low, scale_high;
 		bool mirror;
 		size_t batch;
+		photometric_spec photometric; /* chances 0: off */
+		double rare_temperature;      /* rare-class sampling of source images; 0: off */
 	} data;
 
 	struct {
@@ -43,8 +54,21 @@ typedef struct recipe {
 	} source_training;
 
 	struct {
+		size_t steps; /* 0: no such stage */
+		entropy_kind kind;
+		double weight;
+	} entropy;
+
+	struct {
 		size_t phase1_rounds, phase2_rounds, steps_per_round; /* steps 0 allowed with 0 rounds only */
 		recipe_sgd sgd;
+		size_t warmup_steps;   /* of every round */
+		double gradient_clip;  /* longest gradient; 0: no limit */
+		bool balanced_batch;   /* phase 1: half of each batch is target */
+		double teacher_momentum; /* 0: no teacher */
+		double class_mix;      /* chance that a target sample gets source classes pasted; 0: off */
+		double norm_strength;  /* a of the norm alignment; 0: off */
+		size_t norm_images;    /* of each domain, measured for it */
 		double source_portion_initial, source_portion_step, source_portion_max;
 		double portion_initial, portion_step, portion_max;
 		regularizer reg;
@@ -53,6 +77,8 @@ typedef struct recipe {
 		double bootstrap_beta;
 		vote_spec vote; /* iterations 0: no voting */
 		double easy_portion, gamma;
+		split_measure split;
+		vote_rank easy_rank; /* labels of easy images: the class of largest r, or p */
 		bool inverse_lambda;   /* 1/lambda in the image confidence */
 		bool phase2_source;    /* keep source supervision in phase 2 (algorithms.md 5.3) */
 		bool adversarial;
@@ -86,6 +112,8 @@ tp_status recipe_check(const recipe *r, tp_err *err) TP_MUST_CHECK;
 /* A run is a fixed list of stages; one stage is one phase of one round. */
 typedef enum phase {
 	PHASE_SOURCE_TRAINING,
+	PHASE_ENTROPY_TRAINING,
+	PHASE_NORM_ALIGNMENT,
 	PHASE_SCORING,
 	PHASE_PHASE1_TRAINING,
 	PHASE_PHASE2_TRAINING,
@@ -101,10 +129,13 @@ typedef struct stage {
 } stage;
 
 const char *phase_name(phase p); /* "source_training", ... */
-/* source_training, evaluation(source), then per round scoring, training, evaluation (each
+/* source_training, evaluation(source), entropy_training and norm_alignment, each with its evaluation, when asked for, then per round scoring, training, evaluation (each
  * every_rounds-th and the last, when `evaluate`). Writes at most `max`, returns how many there are. */
 size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max);
 size_t recipe_rounds(const recipe *r);
+/* Does any stage of the run need a discriminator? Does this one? */
+bool recipe_adversarial(const recipe *r);
+bool recipe_phase_adversarial(const recipe *r, phase p);
 /* Training steps of a stage (0 for the others). */
 size_t recipe_stage_steps(const recipe *r, const stage *s);
 

@@ -22,6 +22,8 @@ NAMES(regularizer_name, "none", "mrkld", "lrent", "mrent", "mrl2")
 NAMES(pool_name, "sum", "mean", "box", "max")
 NAMES(alpha_on_name, "original", "pooled")
 NAMES(rank_name, "r", "p")
+NAMES(entropy_name, "minent", "advent")
+NAMES(split_name, "confidence", "entropy")
 NAMES(border_name, "clip", "zero")
 
 static const char *arch_name(size_t i)
@@ -75,6 +77,29 @@ static const recipe_field fields[] = {
 	 .text = "Mirror every other sample", .origin = "CRST 1.6"},
 	{"/data/batch", FIELD_SIZE, AT(data.batch), .low = 1, .high = 64, .value = {2},
 	 .text = "Samples per step", .origin = "CRST 1.7"},
+	{"/data/color_jitter", FIELD_OPTION, AT(data.photometric.jitter_chance),
+	 .switch_kind = FIELD_REAL, .value = {0.8},
+	 .text = "Brightness, contrast, saturation and hue of training samples vary",
+	 .origin = "DACS (9)"},
+	{"/data/color_jitter/chance", FIELD_REAL, AT(data.photometric.jitter_chance), .high = 1,
+	 .value = {0}, .text = "Probability for a sample; 0 is off", .origin = "DACS (9): 0.8"},
+	{"/data/color_jitter/strength", FIELD_REAL, AT(data.photometric.jitter_strength), .high = 1,
+	 .value = {0.25}, .text = "Largest relative change; the hue turns by up to this share of 90 degrees",
+	 .origin = "DACS (9)"},
+	{"/data/blur", FIELD_OPTION, AT(data.photometric.blur_chance), .switch_kind = FIELD_REAL,
+	 .value = {0.5}, .text = "Training samples are blurred", .origin = "DACS (9)"},
+	{"/data/blur/chance", FIELD_REAL, AT(data.photometric.blur_chance), .high = 1, .value = {0},
+	 .text = "Probability for a sample; 0 is off", .origin = "DACS (9): 0.5"},
+	{"/data/blur/sigma", FIELD_REAL, AT(data.photometric.blur_sigma_low), .elements = 2, .low = 0,
+	 .high = 10, .value = {0.15, 1.15}, .text = "Smallest and largest sigma in pixels",
+	 .origin = "DACS (9)"},
+	{"/data/rare_class_sampling", FIELD_OPTION, AT(data.rare_temperature),
+	 .switch_kind = FIELD_REAL, .value = {0.1},
+	 .text = "Source images are drawn by class, rare ones more often, and crops centred on the class",
+	 .origin = "DAFormer (9)"},
+	{"/data/rare_class_sampling/temperature", FIELD_REAL, AT(data.rare_temperature), .high = 100,
+	 .value = {0}, .text = "Probability of a class of share f: exp((1 - f)/temperature); 0 is off",
+	 .origin = "own, measured (9.1); DAFormer 0.01"},
 
 	{"/source_training", FIELD_OBJECT, .text = "Supervised training on the source"},
 	{"/source_training/steps", FIELD_SIZE, AT(source_training.steps), .high = 1e7,
@@ -95,6 +120,18 @@ static const recipe_field fields[] = {
 	 .value = {0.9}, .text = "Momentum", .origin = "CRST 6.2"},
 	{"/source_training/weight_decay", FIELD_REAL, AT(source_training.sgd.weight_decay),
 	 .high = 1, .value = {5e-4}, .text = "Weight decay", .origin = "CRST 6.2"},
+
+	{"/entropy_training", FIELD_OPTION, AT(entropy.steps), .switch_kind = FIELD_SIZE, .value = {20000},
+	 .text = "Between source training and the rounds: source labels and the entropy of target predictions",
+	 .origin = "ADVENT 5.5"},
+	{"/entropy_training/steps", FIELD_SIZE, AT(entropy.steps), .high = 1e7, .value = {0},
+	 .text = "Steps, with the optimiser of source training; 0 is off", .origin = "own: ADVENT 120000"},
+	{"/entropy_training/kind", FIELD_CHOICE, AT(entropy.kind), .choice = entropy_name,
+	 .value = {ENTROPY_ADVENT},
+	 .text = "minent: the entropy itself is made small; advent: a discriminator compares it with the source's",
+	 .origin = "ADVENT 5.4"},
+	{"/entropy_training/weight", FIELD_REAL, AT(entropy.weight), .high = 10, .value = {0.001},
+	 .text = "Weight of the entropy, or of the adversarial loss", .origin = "ADVENT 5.5"},
 
 	{"/self_training", FIELD_OBJECT, .text = "Adaptation to the target in rounds"},
 	{"/self_training/phase1_rounds", FIELD_SIZE, SELF(phase1_rounds), .high = RECIPE_MAX_ROUNDS,
@@ -118,6 +155,34 @@ static const recipe_field fields[] = {
 	 .text = "Momentum, starting anew each round", .origin = "CRST 1.7"},
 	{"/self_training/weight_decay", FIELD_REAL, SELF(sgd.weight_decay), .high = 1,
 	 .value = {5e-4}, .text = "Weight decay", .origin = "CRST 1.7"},
+	{"/self_training/warmup_steps", FIELD_SIZE, SELF(warmup_steps), .high = 1e7, .value = {0},
+	 .text = "The learning rate grows linearly over the first steps of every round", .origin = "own (9.1)"},
+	{"/self_training/gradient_clip", FIELD_REAL, SELF(gradient_clip), .high = 1e6, .value = {0},
+	 .text = "Longer gradients are scaled to this length; 0 is off", .origin = "own (9.1)"},
+	{"/self_training/balanced_batch", FIELD_BOOL, SELF(balanced_batch), .high = 1, .value = {false},
+	 .text = "Phase 1: half of each batch are target samples, the rest source; else both are one list",
+	 .origin = "DACS (9)"},
+	{"/self_training/teacher", FIELD_OPTION, SELF(teacher_momentum), .switch_kind = FIELD_REAL,
+	 .value = {0.99},
+	 .text = "A running mean of the weights labels the target, is judged and is published",
+	 .origin = "DACS (9)"},
+	{"/self_training/teacher/momentum", FIELD_REAL, SELF(teacher_momentum), .high = 0.99999,
+	 .value = {0}, .text = "Share of the old mean kept each step; 0 is off", .origin = "DACS (9): 0.99"},
+	{"/self_training/class_mix", FIELD_OPTION, SELF(class_mix), .switch_kind = FIELD_REAL,
+	 .value = {1}, .text = "Half of the classes of a source crop are pasted over a labelled target crop",
+	 .origin = "ClassMix, DACS (9)"},
+	{"/self_training/class_mix/chance", FIELD_REAL, SELF(class_mix), .high = 1, .value = {0},
+	 .text = "Probability for a target sample; 0 is off", .origin = "DACS (9): 1"},
+	{"/self_training/norm_alignment", FIELD_OPTION, SELF(norm_strength), .switch_kind = FIELD_REAL,
+	 .value = {0.5},
+	 .text = "Before round 0 the frozen batch norms are moved to the target's statistics; source samples"
+		 " keep their own",
+	 .origin = "own, measured (9.1)"},
+	{"/self_training/norm_alignment/strength", FIELD_REAL, SELF(norm_strength), .high = 1,
+	 .value = {0}, .text = "0 keeps the source's statistics (off), 1 takes the target's",
+	 .origin = "own, measured (9.1): 0.5"},
+	{"/self_training/norm_alignment/images", FIELD_SIZE, SELF(norm_images), .low = 1, .high = 10000,
+	 .value = {32}, .text = "Crops of each domain that are measured", .origin = "own"},
 	{"/self_training/source_portion", FIELD_REAL, SELF(source_portion_initial), .elements = 3,
 	 .high = 1, .value = {0.03, 0.0025, 0.06},
 	 .text = "Share of source images mixed in: first round, added each round, at most",
@@ -166,6 +231,13 @@ static const recipe_field fields[] = {
 	 .origin = "TPLD 4.3"},
 	{"/self_training/easy_portion", FIELD_REAL, SELF(easy_portion), .high = 1, .value = {0.3},
 	 .text = "Phase 2: share of images that are easy", .origin = "TPLD 5.2"},
+	{"/self_training/split", FIELD_CHOICE, SELF(split), .choice = split_name,
+	 .value = {SPLIT_CONFIDENCE},
+	 .text = "What ranks images into easy and hard: TPLD's confidence, or IntraDA's mean entropy",
+	 .origin = "TPLD 5.1, IntraDA 5.7"},
+	{"/self_training/easy_rank", FIELD_CHOICE, SELF(easy_rank), .choice = rank_name,
+	 .value = {VOTE_TOP2_BY_R}, .text = "Phase 2: easy images are labelled by the largest r, or by p, which then takes r's place in the weight",
+	 .origin = "TPLD 5.3"},
 	{"/self_training/gamma", FIELD_REAL, SELF(gamma), .high = 100, .value = {2},
 	 .text = "Phase 2: unsure pixels of easy images weigh r^gamma", .origin = "TPLD 5.3"},
 	{"/self_training/inverse_lambda", FIELD_BOOL, SELF(inverse_lambda), .high = 1,
@@ -345,6 +417,9 @@ static void check_ranges(const recipe *r, problem_list *l)
 /* alpha of lrent is an exponent's divisor: below this r^(1/alpha) leaves the range of float. */
 static const double lrent_alpha_min = 0.05;
 
+/* exp(1/T) must stay a number. */
+static const double rare_temperature_min = 0.002;
+
 static void check_together(const recipe *r, problem_list *l)
 {
 	if (r->model.output_stride == 16 && r->model.arch != ARCH_MOBILENETV2)
@@ -353,6 +428,14 @@ static void check_together(const recipe *r, problem_list *l)
 	if (r->data.scale_low > r->data.scale_high)
 		add_problem(l, "/data/scale", "%g is larger than %g", r->data.scale_low,
 		            r->data.scale_high);
+	if (r->data.photometric.blur_sigma_low > r->data.photometric.blur_sigma_high)
+		add_problem(l, "/data/blur/sigma", "%g is larger than %g",
+		            r->data.photometric.blur_sigma_low, r->data.photometric.blur_sigma_high);
+	if (r->data.rare_temperature > 0.0 && r->data.rare_temperature < rare_temperature_min)
+		add_problem(l, "/data/rare_class_sampling/temperature", "%g is neither 0 nor at least %g",
+		            r->data.rare_temperature, rare_temperature_min);
+	if (r->self.balanced_batch && r->data.batch < 2)
+		add_problem(l, "/self_training/balanced_batch", "needs a batch of 2 or more");
 	if (r->self.portion_initial > r->self.portion_max)
 		add_problem(l, "/self_training/portion/initial", "%g is larger than max, %g",
 		            r->self.portion_initial, r->self.portion_max);

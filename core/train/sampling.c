@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/rng.h"
 
@@ -20,8 +21,13 @@ struct sampling {
 	cycle a, b, hard;
 };
 
-/* A training stage is told by its round, so that evaluating in between changes nothing. */
-static uint64_t stage_number(const stage *s) { return (uint64_t)(s->round - ROUND_SOURCE); }
+/* A training stage is told by its round, so that evaluating in between changes nothing; entropy training,
+ * which comes before the first, by a number that no round reaches. */
+static uint64_t stage_number(const stage *s)
+{
+	return s->phase == PHASE_ENTROPY_TRAINING ? RECIPE_MAX_ROUNDS + 1
+	                                          : (uint64_t)(s->round - ROUND_SOURCE);
+}
 
 static uint64_t stage_seed(const recipe *r, const stage *s, uint64_t what)
 {
@@ -83,6 +89,19 @@ static tp_status init_source(sampling *s, const recipe *r, const stage *sg, size
 	return st;
 }
 
+static tp_status init_entropy(sampling *s, const recipe *r, const stage *sg, size_t sources,
+                              size_t targets, tp_err *err)
+{
+	tp_status st = init_source(s, r, sg, sources, err);
+	if (st == TP_OK)
+		st = cycle_init(&s->hard, targets, false, stage_seed(r, sg, 3), err);
+	for (uint32_t i = 0; st == TP_OK && i < targets; i++)
+		s->hard.index[i] = i;
+	s->hard.only = DOMAIN_TARGET;
+	s->slots = s->batch + 1;
+	return st;
+}
+
 static tp_status init_phase1(sampling *s, const recipe *r, const stage *sg,
                              const uint32_t *subset, size_t chosen, size_t targets, tp_err *err)
 {
@@ -93,6 +112,23 @@ static tp_status init_phase1(sampling *s, const recipe *r, const stage *sg,
 		s->a.domain[i] = i < chosen ? DOMAIN_SOURCE : DOMAIN_TARGET;
 		s->a.index[i] = i < chosen ? subset[i] : (uint32_t)(i - chosen);
 	}
+	return TP_OK;
+}
+
+static tp_status init_balanced(sampling *s, const recipe *r, const stage *sg, const uint32_t *subset,
+                               size_t chosen, size_t targets, tp_err *err)
+{
+	tp_status st = cycle_init(&s->a, targets, false, stage_seed(r, sg, 0), err);
+	if (st == TP_OK)
+		st = cycle_init(&s->b, chosen, false, stage_seed(r, sg, 2), err);
+	if (st != TP_OK)
+		return st;
+	s->a.only = DOMAIN_TARGET;
+	s->b.only = DOMAIN_SOURCE;
+	s->main_a = (s->batch + 1) / 2;
+	for (uint32_t i = 0; i < targets; i++)
+		s->a.index[i] = i;
+	memcpy(s->b.index, subset, chosen * sizeof *subset);
 	return TP_OK;
 }
 
@@ -119,8 +155,7 @@ static tp_status init_phase2(sampling *s, const recipe *r, const stage *sg, cons
 		else
 			s->hard.index[h++] = i;
 	}
-	for (size_t i = 0; i < chosen; i++)
-		s->b.index[i] = subset[i];
+	memcpy(s->b.index, subset, chosen * sizeof *subset);
 	if (r->self.phase2_source)
 		s->main_a = (s->batch + 1) / 2;
 	if (r->self.adversarial && targets > easies)
@@ -145,6 +180,10 @@ tp_status sampling_create(const recipe *r, const stage *sg, size_t sources, size
 			n = source_subset(r, sg, sources, subset);
 		if (st == TP_OK && sg->phase == PHASE_SOURCE_TRAINING)
 			st = init_source(s, r, sg, sources, err);
+		else if (st == TP_OK && sg->phase == PHASE_ENTROPY_TRAINING)
+			st = init_entropy(s, r, sg, sources, targets, err);
+		else if (st == TP_OK && sg->phase == PHASE_PHASE1_TRAINING && r->self.balanced_batch)
+			st = init_balanced(s, r, sg, subset, n, targets, err);
 		else if (st == TP_OK && sg->phase == PHASE_PHASE1_TRAINING)
 			st = init_phase1(s, r, sg, subset, n, targets, err);
 		else if (st == TP_OK)
@@ -171,7 +210,7 @@ void sampling_free(sampling *s)
 
 size_t sampling_slots(const sampling *s) { return s->slots; }
 
-bool sampling_adversarial(const sampling *s) { return s->slots > s->batch; }
+bool sampling_unlabelled(const sampling *s) { return s->slots > s->batch; }
 
 void sampling_at(sampling *s, uint64_t step, size_t slot, sample_domain *ret_domain,
                  uint32_t *ret_index)

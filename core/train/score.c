@@ -332,6 +332,8 @@ static tp_status label_common(scorer *s, const logit_map *m, const float *lambda
 	                      .voted = voted};
 	image_confidence_of(s->prob, lambda, m->classes, pixels, s->spec.recipe->self.inverse_lambda,
 	                    &ret->score);
+	if (s->spec.recipe->self.split == SPLIT_ENTROPY)
+		ret->score.score = 1.0 - ret->score.mean_entropy;
 	return TP_OK;
 }
 
@@ -382,7 +384,14 @@ tp_status scorer_label_easy(scorer *s, const logit_map *m, const float *lambda, 
 		return st;
 	size_t pixels = out.w * out.h;
 	uint8_t *final = map_of(s, MAP_FINAL, pixels), *origin = map_of(s, MAP_ORIGIN, pixels);
-	pseudo_easy(s->prob, lambda, (float)s->spec.recipe->self.gamma, m->classes, pixels, final,
+	const float *by = lambda;
+	float ones[256];
+	if (s->spec.recipe->self.easy_rank == VOTE_TOP2_BY_P) { /* r = p */
+		for (size_t k = 0; k < m->classes; k++)
+			ones[k] = 1.0f;
+		by = ones;
+	}
+	pseudo_easy(s->prob, by, (float)s->spec.recipe->self.gamma, m->classes, pixels, final,
 	            s->easy_weight, s->spec.pool);
 	for (size_t i = 0; i < pixels; i++)
 		s->weight[i] = (uint16_t)(s->easy_weight[i] * 65535.0f + 0.5f);

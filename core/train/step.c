@@ -10,9 +10,10 @@
 #include "op/resize.h"
 #include "op/softmax.h"
 #include "optim/adam.h"
+#include "optim/clip.h"
 #include "optim/sgd.h"
 
-/* ADVENT's constants for the discriminator (algorithms.md 5.5). */
+/* ADVENT's constants for the discriminator (algorithms.md 5.5). Easy is the source in entropy training. */
 static const float EASY = 1.0f, HARD = 0.0f;
 static const float DISC_BETA1 = 0.9f, DISC_BETA2 = 0.99f, DISC_EPS = 1e-8f;
 
@@ -32,18 +33,31 @@ struct stepper {
 	float *low_pixels; /* [out pixels][K], the gradient as the network wants it */
 	float *full;  /* [K][pixels]: logits, then their gradient; lies in the network's arena */
 	float *grads; /* trained parameters; the one place where a step's gradients are summed */
+	/* with an unlabelled sample only */
+	float *prob; /* [K][pixels] of it */
+	float *info; /* [pixels][K]: self-information of the step's first easy sample, or minent's gradient */
 	/* adversarial only */
-	float *prob;      /* [K][pixels] of the hard sample */
-	float *easy_info; /* [pixels][K], self-information of the step's first easy sample */
 	float *disc_grads, *disc_dout;
+	float *target_norms;  /* the state's batch norms for target samples, when it has two sets */
+	bool norms_of_target; /* which set the state's values hold; the target's between steps */
 	rate_span *span;
 	size_t spans;
 };
 
+/* Before the rounds: no pseudo labels. */
+static bool on_source(const stepper_spec *spec)
+{
+	return spec->phase == PHASE_SOURCE_TRAINING || spec->phase == PHASE_ENTROPY_TRAINING;
+}
+
+static bool has_discriminator(const stepper_spec *spec)
+{
+	return spec->unlabelled && recipe_phase_adversarial(spec->recipe, spec->phase);
+}
+
 static const recipe_sgd *sgd_of(const stepper_spec *spec)
 {
-	return spec->phase == PHASE_SOURCE_TRAINING ? &spec->recipe->source_training.sgd
-	                                            : &spec->recipe->self.sgd;
+	return on_source(spec) ? &spec->recipe->source_training.sgd : &spec->recipe->self.sgd;
 }
 
 /* Of one map of K classes at the crop's size. */
@@ -75,23 +89,33 @@ static exec_spec disc_exec_spec(const stepper_spec *spec)
 	return e;
 }
 
+static bool two_norms(const stepper_spec *spec)
+{
+	return spec->recipe->self.norm_strength > 0.0 && !on_source(spec);
+}
+
 /* The stepper's own blocks as (pointer, floats) pairs, so that measuring and allocating agree. */
 typedef struct block {
 	float **to;
 	size_t floats;
 } block;
 
-enum { BLOCKS = 7 };
+enum { BLOCKS = 8 };
 
 static size_t blocks_of(stepper *s, const exec_size *net, const exec_size *disc, block b[BLOCKS])
 {
 	size_t low = net->out_h * net->out_w * net->out_c, full = full_floats(&s->spec), n = 0;
+	const param_table *params = &s->spec.state->net->params;
 	b[n++] = (block){&s->low, low};
 	b[n++] = (block){&s->low_pixels, low};
-	b[n++] = (block){&s->grads, s->spec.state->net->params.trained_floats};
-	if (s->spec.adversarial) {
+	b[n++] = (block){&s->grads, params->trained_floats};
+	if (two_norms(&s->spec))
+		b[n++] = (block){&s->target_norms, params->floats - params->trained_floats};
+	if (s->spec.unlabelled) {
 		b[n++] = (block){&s->prob, full};
-		b[n++] = (block){&s->easy_info, full};
+		b[n++] = (block){&s->info, full};
+	}
+	if (has_discriminator(&s->spec)) {
 		b[n++] = (block){&s->disc_grads, s->spec.state->disc->params.trained_floats};
 		b[n++] = (block){&s->disc_dout, disc->out_h * disc->out_w};
 	}
@@ -104,7 +128,7 @@ tp_status stepper_measure(const stepper_spec *spec, size_t *ret_bytes, tp_err *e
 	exec_spec ns = net_exec_spec(spec), ds = disc_exec_spec(spec);
 	exec_size net, disc = {0};
 	tp_status st = exec_measure(&ns, &net, err);
-	if (st == TP_OK && spec->adversarial)
+	if (st == TP_OK && has_discriminator(spec))
 		st = exec_measure(&ds, &disc, err);
 	if (st != TP_OK)
 		return st;
@@ -147,7 +171,7 @@ tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err)
 	tp_status st = exec_create(&ns, &s->net, err);
 	if (st == TP_OK)
 		net = *exec_sizes(s->net);
-	if (st == TP_OK && spec->adversarial) {
+	if (st == TP_OK && has_discriminator(spec)) {
 		st = exec_create(&ds, &s->disc, err);
 		if (st == TP_OK)
 			disc = *exec_sizes(s->disc);
@@ -161,6 +185,12 @@ tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err)
 	if (st != TP_OK) {
 		stepper_free(s);
 		return st;
+	}
+	s->norms_of_target = true;
+	if (s->target_norms != NULL) {
+		const param_table *t = &spec->state->net->params;
+		memcpy(s->target_norms, spec->state->values + t->trained_floats,
+		       (t->floats - t->trained_floats) * sizeof(float));
 	}
 	s->full = exec_between(s->net);
 	s->classes = net.out_c;
@@ -188,9 +218,10 @@ void stepper_free(stepper *s)
 	mem_free(s->low_pixels);
 	mem_free(s->grads);
 	mem_free(s->prob);
-	mem_free(s->easy_info);
+	mem_free(s->info);
 	mem_free(s->disc_grads);
 	mem_free(s->disc_dout);
+	mem_free(s->target_norms);
 	free(s->span);
 	free(s);
 }
@@ -199,10 +230,24 @@ exec *stepper_exec(stepper *s) { return s->net; }
 
 exec *stepper_discriminator(stepper *s) { return s->disc; }
 
+/* The batch norms a sample wants: each domain its own, where the state has two. */
+static void use_norms(stepper *s, bool target)
+{
+	train_state *t = s->spec.state;
+	const param_table *p = &t->net->params;
+	const float *from = target ? s->target_norms : t->source_norms;
+	if (s->target_norms == NULL || t->source_norms == NULL || s->norms_of_target == target)
+		return;
+	memcpy(t->values + p->trained_floats, from, (p->floats - p->trained_floats) * sizeof(float));
+	exec_prepare(s->net, t->values);
+	s->norms_of_target = target;
+}
+
 /* Network on one sample: s->full = logits at the crop's size. */
 static tp_status forward(stepper *s, const sample *x, tp_err *err)
 {
 	const float *out;
+	use_norms(s, x->target);
 	memcpy(exec_input(s->net), x->input, s->pixels * 3 * sizeof(float));
 	tp_status st = exec_forward(s->net, &out, err);
 	if (st != TP_OK)
@@ -237,7 +282,8 @@ static tp_status supervised(stepper *s, const sample *samples, step_result *res,
 		labelled_target += samples[i].target ? n : 0;
 	}
 	res->labelled_share = (double)labelled / ((double)r->data.batch * (double)s->pixels);
-	bool need_easy = s->spec.adversarial;
+	bool need_easy = has_discriminator(&s->spec);
+	bool easy_is_target = !on_source(&s->spec);
 	for (size_t i = 0; i < r->data.batch; i++) {
 		pixel_target t = target_of(&samples[i]);
 		bool target = samples[i].target;
@@ -254,9 +300,9 @@ static tp_status supervised(stepper *s, const sample *samples, step_result *res,
 		tp_status st = forward(s, &samples[i], err);
 		if (st != TP_OK)
 			return st;
-		if (need_easy && target) {
+		if (need_easy && target == easy_is_target) {
 			softmax_forward(s->full, s->classes, s->pixels, s->prob, s->spec.pool);
-			selfinfo_forward(s->prob, s->classes, s->pixels, s->easy_info, s->spec.pool);
+			selfinfo_forward(s->prob, s->classes, s->pixels, s->info, s->spec.pool);
 			need_easy = false;
 		}
 		pixel_loss_result l =
@@ -302,8 +348,9 @@ static tp_status adversarial(stepper *s, const sample *hard, step_result *res, t
 	st = exec_forward(s->disc, &verdict, err);
 	if (st != TP_OK)
 		return st;
-	double fooled = bce_logits(verdict, n, EASY, (float)s->spec.recipe->self.adversarial_weight,
-	                           s->disc_dout);
+	const recipe *r = s->spec.recipe;
+	double weight = on_source(&s->spec) ? r->entropy.weight : r->self.adversarial_weight;
+	double fooled = bce_logits(verdict, n, EASY, (float)weight, s->disc_dout);
 	st = exec_backward(s->disc, s->disc_dout, NULL, &dinfo, err);
 	if (st != TP_OK)
 		return st;
@@ -317,7 +364,7 @@ static tp_status adversarial(stepper *s, const sample *hard, step_result *res, t
 	selfinfo_forward(s->prob, k, s->pixels, exec_input(s->disc), pool);
 	st = learn_domain(s, HARD, &on_hard, err);
 	if (st == TP_OK) {
-		memcpy(exec_input(s->disc), s->easy_info, s->pixels * k * sizeof(float));
+		memcpy(exec_input(s->disc), s->info, s->pixels * k * sizeof(float));
 		st = learn_domain(s, EASY, &on_easy, err);
 	}
 	res->adversarial = fooled;
@@ -325,14 +372,43 @@ static tp_status adversarial(stepper *s, const sample *hard, step_result *res, t
 	return st;
 }
 
+/* MinEnt: the mean over pixels of the entropy, as a share of its largest value ln K, of the target sample. */
+static tp_status minimise_entropy(stepper *s, const sample *x, step_result *res, tp_err *err)
+{
+	pool *pool = s->spec.pool;
+	size_t values = s->classes * s->pixels;
+	tp_status st = forward(s, x, err);
+	if (st != TP_OK)
+		return st;
+	softmax_forward(s->full, s->classes, s->pixels, s->prob, pool);
+	selfinfo_forward(s->prob, s->classes, s->pixels, s->info, pool);
+	double sum = 0.0;
+	for (size_t i = 0; i < values; i++)
+		sum += (double)s->info[i];
+	res->entropy = sum / (double)s->pixels;
+	float scale = (float)(s->spec.recipe->entropy.weight / (double)s->pixels);
+	for (size_t i = 0; i < values; i++)
+		s->info[i] = scale;
+	selfinfo_backward(s->prob, s->info, s->classes, s->pixels, s->full, pool);
+	softmax_backward(s->prob, s->full, s->classes, s->pixels, s->full, pool);
+	return backward(s, err);
+}
+
 static void update(stepper *s, step_result *res)
 {
 	const recipe_sgd *sgd = sgd_of(&s->spec);
 	train_state *state = s->spec.state;
+	const recipe *r = s->spec.recipe;
+	bool self = !on_source(&s->spec);
+	size_t warmup = self                                      ? r->self.warmup_steps
+	                : s->spec.phase == PHASE_SOURCE_TRAINING ? r->source_training.warmup_steps
+	                                                          : 0;
 	res->lr = schedule_poly(sgd->lr, sgd->power, state->step, s->spec.steps);
-	size_t warmup = s->spec.recipe->source_training.warmup_steps;
-	if (s->spec.phase == PHASE_SOURCE_TRAINING && state->step < warmup)
+	if (state->step < warmup)
 		res->lr *= (double)(state->step + 1) / (double)warmup;
+	if (self && r->self.gradient_clip > 0.0)
+		(void)clip_length(s->grads, state->net->params.trained_floats, r->self.gradient_clip,
+		                  s->spec.pool);
 	for (size_t i = 0; i < s->spans; i++) {
 		const rate_span *p = &s->span[i];
 		double lr = res->lr * (p->head ? sgd->head_lr_multiplier : 1.0);
@@ -340,7 +416,9 @@ static void update(stepper *s, step_result *res)
 		         p->count, (float)lr, (float)sgd->momentum, (float)sgd->weight_decay,
 		         s->spec.pool);
 	}
-	if (!s->spec.adversarial)
+	if (self && state->teacher != NULL)
+		train_state_teach(state, r->self.teacher_momentum, s->spec.pool);
+	if (!has_discriminator(&s->spec))
 		return;
 	double lr = schedule_poly(s->spec.recipe->self.discriminator_lr, sgd->power, state->step,
 	                          s->spec.steps);
@@ -358,15 +436,19 @@ tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_er
 	exec_prepare(s->net, state->values);
 	memset(s->grads, 0, trained * sizeof(float));
 	tp_status st = supervised(s, samples, &res, err);
-	if (st == TP_OK && s->spec.adversarial) {
+	const sample *unlabelled = &samples[s->spec.recipe->data.batch];
+	if (st == TP_OK && s->spec.unlabelled && !has_discriminator(&s->spec))
+		st = minimise_entropy(s, unlabelled, &res, err);
+	if (st == TP_OK && has_discriminator(&s->spec)) {
 		size_t disc_trained = state->disc->params.trained_floats;
 		exec_prepare(s->disc, state->disc_values);
 		memset(s->disc_grads, 0, disc_trained * sizeof(float));
-		st = adversarial(s, &samples[s->spec.recipe->data.batch], &res, err);
+		st = adversarial(s, unlabelled, &res, err);
 		if (st == TP_OK && (!isfinite(res.adversarial) || !isfinite(res.discriminator) ||
 		                    !all_finite(s->disc_grads, disc_trained, s->spec.pool)))
 			st = tp_fail(err, TP_NONFINITE, 0, "the discriminator's loss or gradient is not finite");
 	}
+	use_norms(s, true); /* whatever happened: the state is the target's network between steps */
 	if (st == TP_OK && !all_finite(s->grads, trained, s->spec.pool))
 		st = tp_fail(err, TP_NONFINITE, 0, "a gradient is not finite");
 	if (st != TP_OK)

@@ -1,6 +1,9 @@
 /* step: one training step: forward, loss, backward over the samples of a batch, update.
  *
  * source training  cross-entropy on source samples
+ * entropy training (algorithms.md 5.4)  cross-entropy on source samples; then the target sample's entropy
+ *                  is lowered, or its self-information pushed towards the source's by the discriminator,
+ *                  which learns as in phase 2, source = 1 and target = 0
  * phase 1 (eq. 5)  cross-entropy on source samples, bootstrapped loss (or plain cross-entropy) and the
  *                  CRST regulariser on target samples; normalised over the batch (algorithms.md 2.1)
  * phase 2 (eq. 8-10)  cross-entropy on source and bootstrapped loss on easy samples, no regulariser;
@@ -24,7 +27,7 @@ typedef struct stepper_spec {
 	const recipe *recipe;
 	phase phase;          /* a training phase */
 	size_t steps;         /* of the stage, for the schedule */
-	bool adversarial;     /* one more slot with a hard image */
+	bool unlabelled;      /* one more slot with an image without labels: hard (phase 2), or target */
 	train_state *state;   /* borrowed, updated */
 	const float *lambda;  /* [classes] of the round; NULL in source training */
 	pool *pool;
@@ -34,7 +37,8 @@ typedef struct stepper_spec {
 typedef struct step_result {
 	double loss;      /* what was minimised on labelled pixels: label term + regulariser */
 	double label_term, reg_term;
-	double adversarial, discriminator; /* phase 2, else 0 */
+	double adversarial, discriminator; /* of the unlabelled sample, else 0 */
+	double entropy;   /* mean normalised entropy of the target sample (minent), else 0 */
 	double lr;
 	double labelled_share; /* of the batch's pixels */
 } step_result;

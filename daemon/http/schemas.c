@@ -25,7 +25,8 @@ static const struct {
 	{"State",
 	 "queued|starting|running|pausing|paused|cancelling|completing|completed|failed|"
 	 "cancelled|interrupted"},
-	{"Phase", "source_training|scoring|phase1_training|phase2_training|evaluation"},
+	{"Phase", "source_training|entropy_training|norm_alignment|scoring|phase1_training|"
+	 "phase2_training|evaluation"},
 	{"Run",
 	 "{id:int name:str state:State allowed_actions:[pause|resume|cancel] phase:Phase? "
 	 "round:int? rounds_total:int step:int steps_total:int progress:num "

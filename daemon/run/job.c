@@ -181,8 +181,15 @@ static tp_status load_checkpoint(job *j, tp_err *err)
 	}
 }
 
-/* The first (stage, step) still to be done: behind the checkpoint, and behind finished stages without
- * training, whose rows are durable before the run's position passes them. */
+/* A finished stage of this kind left rows, durable before the run's position passed it; others change the
+ * state, which only a checkpoint holds. */
+static bool leaves_rows_only(const stage *s)
+{
+	return s->phase == PHASE_SCORING || s->phase == PHASE_EVALUATION;
+}
+
+/* The first (stage, step) still to be done: behind the checkpoint, and behind finished stages that leave
+ * rows only. */
 static void find_position(job *j, const run_row *row, bool loaded)
 {
 	const job_setup *s = &j->setup;
@@ -192,7 +199,7 @@ static void find_position(job *j, const run_row *row, bool loaded)
 		j->state.step = 0;
 	}
 	while (j->state.step == 0 && at < (size_t)row->stage && at < s->stage_count &&
-	       recipe_stage_steps(&s->config.recipe, &s->stages[at]) == 0)
+	       leaves_rows_only(&s->stages[at]))
 		at++;
 	j->at = at;
 	j->state.stage = at;
@@ -273,6 +280,9 @@ static tp_status open_parts(job *j, tp_err *err)
 		st = train_state_create(&j->setup.net, j->setup.has_disc ? &j->setup.disc : NULL,
 		                        c.recipe.seed, &j->state, err);
 	if (st == TP_OK)
+		st = train_state_extend(&j->state, c.recipe.self.teacher_momentum > 0.0,
+		                        c.recipe.self.norm_strength > 0.0, err);
+	if (st == TP_OK)
 		st = open_position(j, &row, err);
 	if (st == TP_OK)
 		sweep_checkpoints(j->store, j->state_dirfd, j->run);
@@ -336,9 +346,10 @@ static tp_status run_stage(job *j, tp_err *err)
 	const stage *s = job_stage(j);
 	char where[96];
 	tp_err why = {0};
-	tp_status st = s->phase == PHASE_SCORING      ? stage_score(j, &why)
-	               : s->phase == PHASE_EVALUATION ? stage_evaluate(j, &why)
-	                                              : stage_train(j, &why);
+	tp_status st = s->phase == PHASE_SCORING          ? stage_score(j, &why)
+	               : s->phase == PHASE_EVALUATION     ? stage_evaluate(j, &why)
+	               : s->phase == PHASE_NORM_ALIGNMENT ? stage_align(j, &why)
+	                                                  : stage_train(j, &why);
 	if (st == TP_OK || st == TP_CANCELLED)
 		return st;
 	int n = snprintf(where, sizeof where, "%s", phase_name(s->phase));

@@ -108,6 +108,7 @@ void job_event(job *j, const char *type, const char *data);
 
 /* Each runs stage j->at to its end. */
 tp_status stage_train(job *j, tp_err *err) TP_MUST_CHECK;
+tp_status stage_align(job *j, tp_err *err) TP_MUST_CHECK;
 tp_status stage_score(job *j, tp_err *err) TP_MUST_CHECK;
 tp_status stage_evaluate(job *j, tp_err *err) TP_MUST_CHECK;
 

@@ -2,6 +2,7 @@
  * Every noun says what it takes (..._measure, ..._bytes), so the numbers follow the code. */
 #include "adapt/threshold.h"
 #include "data/loader.h"
+#include "run/crops.h"
 #include "run/job.h"
 #include "train/score.h"
 #include "train/step.h"
@@ -48,7 +49,10 @@ typedef struct need {
 /* Weights, momentum, discriminator: what a checkpoint holds, in memory all the time. */
 static uint64_t state_bytes(const job_setup *s)
 {
-	uint64_t net = s->net.params.floats + s->net.params.trained_floats;
+	const recipe *r = &s->config.recipe;
+	uint64_t all = s->net.params.floats, trained = s->net.params.trained_floats;
+	uint64_t net = all + trained + (r->self.teacher_momentum > 0.0 ? all : 0) +
+	               (r->self.norm_strength > 0.0 ? all - trained : 0);
 	return sizeof(float) * (net + (s->has_disc ? 3 * (uint64_t)s->disc.params.floats : 0));
 }
 
@@ -60,14 +64,14 @@ static tp_status training_need(const need *n, phase p, uint64_t *ret, tp_err *er
 	const job_setup *s = n->setup;
 	const recipe *r = &s->config.recipe;
 	train_state state = {.net = &s->net, .disc = s->has_disc ? &s->disc : NULL};
-	bool adversarial = p == PHASE_PHASE2_TRAINING && s->has_disc;
+	bool unlabelled = p == PHASE_ENTROPY_TRAINING || recipe_phase_adversarial(r, p);
 	bool soft = p == PHASE_PHASE1_TRAINING && r->self.reg == REG_LRENT;
 	stepper_spec step = {.recipe = r,
 	                     .phase = p,
-	                     .adversarial = adversarial,
+	                     .unlabelled = unlabelled,
 	                     .state = &state,
 	                     .pool = n->pool};
-	loader_spec samples = {.slots = r->data.batch + (adversarial ? 1 : 0),
+	loader_spec samples = {.slots = r->data.batch + (unlabelled ? 1 : 0),
 	                       .classes = s->spec.classes,
 	                       .soft = soft,
 	                       .weights = p == PHASE_PHASE2_TRAINING,
@@ -83,6 +87,9 @@ static tp_status training_need(const need *n, phase p, uint64_t *ret, tp_err *er
 	if (p != PHASE_SOURCE_TRAINING)
 		decode = larger(decode, sampler_bytes(s->spec.classes, b->w, b->h, soft,
 		                                      r->self.flip_average));
+	if (r->data.photometric.jitter_chance > 0.0 || r->data.photometric.blur_chance > 0.0 ||
+	    (r->self.class_mix > 0.0 && p != PHASE_SOURCE_TRAINING))
+		decode += sampler_second_bytes(r->data.crop_h * r->data.crop_w);
 	*ret = bytes + loader_bytes(&samples) + decode + state_bytes(s);
 	return TP_OK;
 }
@@ -105,6 +112,22 @@ static tp_status images_need(const need *n, phase p, uint64_t *ret, tp_err *err)
 	return st;
 }
 
+/* Measuring batch norms: the crops of both domains, and a network up to its last layer. */
+static tp_status norms_need(const need *n, uint64_t *ret, tp_err *err)
+{
+	const job_setup *s = n->setup;
+	const recipe *r = &s->config.recipe;
+	exec_size size;
+	exec_spec es = {.graph = &s->net,
+	                .in_h = r->data.crop_h,
+	                .in_w = r->data.crop_w,
+	                .kernels = KERNELS_EXACT,
+	                .pool = n->pool};
+	tp_status st = exec_measure(&es, &size, err);
+	*ret = size.bytes + crops_bytes(r, 2 * r->self.norm_images) + state_bytes(s);
+	return st;
+}
+
 static tp_status peak_of_stages(const need *n, uint64_t *ret, tp_err *err)
 {
 	bool seen[PHASE_COUNT] = {false};
@@ -117,7 +140,8 @@ static tp_status peak_of_stages(const need *n, uint64_t *ret, tp_err *err)
 		seen[p] = true;
 		tp_status st = p == PHASE_SCORING || p == PHASE_EVALUATION
 		                   ? images_need(n, p, &bytes, err)
-		                   : training_need(n, p, &bytes, err);
+		               : p == PHASE_NORM_ALIGNMENT ? norms_need(n, &bytes, err)
+		                                           : training_need(n, p, &bytes, err);
 		if (st != TP_OK)
 			return st;
 		peak = bytes > peak ? bytes : peak;

@@ -151,8 +151,12 @@ static double unit_cost(const job_setup *s, phase p)
 	case PHASE_SOURCE_TRAINING:
 	case PHASE_PHASE1_TRAINING:
 		return 3 * crop * (double)r->data.batch;
+	case PHASE_ENTROPY_TRAINING:
+		return 3 * crop * (double)(r->data.batch + (r->entropy.kind == ENTROPY_ADVENT ? 2 : 1));
 	case PHASE_PHASE2_TRAINING:
 		return 3 * crop * (double)(r->data.batch + (r->self.adversarial ? 2 : 0));
+	case PHASE_NORM_ALIGNMENT: /* each of so many layers is measured behind those before it */
+		return crop * (double)r->self.norm_images * (double)s->net.nodes;
 	case PHASE_SCORING: /* a unit is half an image: first its inference, then its labels */
 		return 0.5 * pixels_of(&s->target, r->self.scoring_scale) * (r->self.flip_average ? 2.5 : 1.5);
 	default:
@@ -164,9 +168,10 @@ static double unit_cost(const job_setup *s, phase p)
 
 size_t stage_units(const recipe *r, const stage *s, size_t targets, size_t evals)
 {
-	return s->phase == PHASE_SCORING      ? 2 * targets
-	       : s->phase == PHASE_EVALUATION ? evals
-	                                      : recipe_stage_steps(r, s);
+	return s->phase == PHASE_SCORING          ? 2 * targets
+	       : s->phase == PHASE_EVALUATION     ? evals
+	       : s->phase == PHASE_NORM_ALIGNMENT ? 1
+	                                          : recipe_stage_steps(r, s);
 }
 
 static tp_status make_stages(job_setup *s, tp_err *err)
@@ -216,7 +221,7 @@ tp_status job_setup_create(store *st, int state_dirfd, const run_config *c, job_
 			rc = resolve_init(st, state_dirfd, &s, &p);
 	}
 	if (rc == TP_OK && p.count == 0) {
-		s.has_disc = r->self.phase2_rounds > 0 && r->self.adversarial;
+		s.has_disc = recipe_adversarial(r);
 		rc = net_build(&s.spec, &s.net, err);
 		if (rc == TP_OK && s.has_disc)
 			rc = discriminator_build(s.spec.classes, 1, &s.disc, err);

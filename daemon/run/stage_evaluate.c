@@ -104,7 +104,7 @@ tp_status stage_evaluate(job *j, tp_err *err)
 	scorer *sc = NULL;
 	scorer_spec spec = {.recipe = &j->setup.config.recipe,
 	                    .net = &j->setup.net,
-	                    .values = j->state.values,
+	                    .values = train_state_model(&j->state),
 	                    .classes = classes,
 	                    .norm = j->setup.norm,
 	                    .pool = j->pool,

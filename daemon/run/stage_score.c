@@ -304,7 +304,7 @@ static tp_status prepare(scoring *s, tp_err *err)
 		st = tp_fail(err, TP_NOMEM, 0, "out of memory for %zu images", s->count);
 	scorer_spec spec = {.recipe = &j->setup.config.recipe,
 	                    .net = &j->setup.net,
-	                    .values = j->state.values,
+	                    .values = train_state_model(&j->state),
 	                    .classes = s->classes,
 	                    .norm = j->setup.norm,
 	                    .pool = j->pool,

@@ -5,20 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/mem.h"
-#include "ckpt/weights.h"
+#include "base/rng.h"
 #include "data/loader.h"
+#include "run/census.h"
+#include "run/crops.h"
 #include "run/job.h"
+#include "run/publish.h"
 #include "run/round_state.h"
 #include "store/run_files.h"
-#include "train/calibrate.h"
+#include "train/norms.h"
+#include "train/rare.h"
 #include "train/recipe_fields.h"
 #include "train/sampling.h"
 #include "train/step.h"
 
 enum { MAX_POINTS = 2000, CALIBRATION_IMAGES = 4 };
 static const double FLUSH_SECONDS = 2.0;
+
+/* What a slot's request borrows beside paths: the augmentation of a source sample, and what is pasted. */
+typedef struct slot_plan {
+	augment_spec augment;
+	uint8_t mine;
+	sample_request paste;
+} slot_plan;
 
 /* What the loader's thread reads; constant while it lives. */
 typedef struct plan_ctx {
@@ -27,6 +36,10 @@ typedef struct plan_ctx {
 	augment_spec source, target;
 	round_state round; /* thresholds, rare classes, split; self-training only */
 	bool phase2, soft;
+	uint64_t seed;         /* of augmentation, mixing and rare-class sampling */
+	rare_sampler *rare;    /* source samples by class; NULL: as they come */
+	const photometric_spec *photometric; /* NULL: none */
+	slot_plan *slot;
 	char (*label)[CONFIG_PATH_MAX + RUN_FILE_MAX]; /* per slot: paths handed to the loader */
 	char (*extra)[CONFIG_PATH_MAX + RUN_FILE_MAX];
 } plan_ctx;
@@ -70,6 +83,40 @@ static void plan_target(const plan_ctx *c, size_t slot, bool hard, uint32_t inde
 	}
 }
 
+/* A source image with its labels; with rare-class sampling another one than `index`, around a pixel of the
+ * class it was drawn for. */
+static void plan_source(const plan_ctx *c, uint64_t step, size_t slot, uint32_t index,
+                        sample_request *q)
+{
+	slot_plan *p = &c->slot[slot];
+	p->augment = c->source;
+	if (c->rare != NULL) {
+		rare_at(c->rare, c->seed, step * 4096 + slot, &p->mine, &index);
+		p->augment.mine_id = &p->mine;
+		p->augment.mine_ids = 1;
+		p->augment.mine_chance = 1.0;
+	}
+	*q = (sample_request){.image = c->job->setup.source.row[index].image,
+	                      .label = c->job->setup.source.row[index].label,
+	                      .source = LABELS_FILE,
+	                      .map = &c->job->setup.source.map,
+	                      .augment = &p->augment,
+	                      .index = index};
+}
+
+/* ClassMix: which source image lies over a labelled target sample, if any. */
+static void plan_paste(const plan_ctx *c, uint64_t step, size_t slot, sample_request *q)
+{
+	uint64_t at = (step * 4096 + slot) * 2;
+	size_t sources = c->job->setup.source.count;
+	if (q->source == LABELS_NONE ||
+	    rng_uniform(c->seed, RNG_SUBSET, at) >= c->job->setup.config.recipe.self.class_mix)
+		return;
+	uint32_t index = (uint32_t)rng_below(c->seed, RNG_SUBSET, at + 1, sources);
+	plan_source(c, step, slot, index, &c->slot[slot].paste);
+	q->paste = &c->slot[slot].paste;
+}
+
 static tp_status plan(void *arg, uint64_t step, size_t slot, sample_request *ret, tp_err *err)
 {
 	plan_ctx *c = arg;
@@ -80,14 +127,23 @@ static tp_status plan(void *arg, uint64_t step, size_t slot, sample_request *ret
 	*ret = (sample_request){.index = index};
 	if (domain == DOMAIN_TARGET) {
 		plan_target(c, slot, slot >= c->job->setup.config.recipe.data.batch, index, ret);
+		plan_paste(c, step, slot, ret);
 	} else {
-		ret->image = c->job->setup.source.row[index].image;
-		ret->label = c->job->setup.source.row[index].label;
-		ret->source = LABELS_FILE;
-		ret->map = &c->job->setup.source.map;
-		ret->augment = &c->source;
+		plan_source(c, step, slot, index, ret);
 	}
+	ret->photometric = c->photometric;
 	return TP_OK;
+}
+
+static tp_status plan_rare(job *j, rare_sampler **ret, tp_err *err)
+{
+	uint64_t *pixels;
+	tp_status st = census_of(j, &j->setup.source, &pixels, err);
+	if (st == TP_OK)
+		st = rare_create(pixels, j->setup.source.count, j->setup.spec.classes,
+		                 j->setup.config.recipe.data.rare_temperature, ret, err);
+	free(pixels);
+	return st;
 }
 
 static tp_status plan_open(job *j, plan_ctx *c, tp_err *err)
@@ -102,10 +158,19 @@ static tp_status plan_open(job *j, plan_ctx *c, tp_err *err)
 	                           .scale_high = r->data.scale_high,
 	                           .mirror = r->data.mirror};
 	c->target = c->source;
+	c->seed = sampling_augment_seed(r, s);
+	if (r->data.photometric.jitter_chance > 0.0 || r->data.photometric.blur_chance > 0.0)
+		c->photometric = &r->data.photometric;
 	c->label = calloc(r->data.batch + 1, sizeof *c->label);
 	c->extra = calloc(r->data.batch + 1, sizeof *c->extra);
-	if (c->label == NULL || c->extra == NULL)
+	c->slot = calloc(r->data.batch + 1, sizeof *c->slot);
+	if (c->label == NULL || c->extra == NULL || c->slot == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory for sample paths");
+	if (r->data.rare_temperature > 0.0) {
+		tp_status st = plan_rare(j, &c->rare, err);
+		if (st != TP_OK)
+			return st;
+	}
 	if (s->round != ROUND_SOURCE) {
 		tp_status st = round_state_load(j->store, j->run, s->round, j->setup.spec.classes,
 		                                j->setup.target.count, &c->round, err);
@@ -123,8 +188,10 @@ static void plan_close(plan_ctx *c)
 {
 	sampling_free(c->sampling);
 	round_state_done(&c->round);
+	rare_free(c->rare);
 	free(c->label);
 	free(c->extra);
+	free(c->slot);
 }
 
 static void record(job *j, const step_result *r, size_t every)
@@ -139,6 +206,8 @@ static void record(job *j, const step_result *r, size_t every)
 	job_metric(j, "labelled", at, r->labelled_share);
 	if (r->reg_term != 0)
 		job_metric(j, "loss/regularizer", at, r->reg_term);
+	if (r->entropy != 0)
+		job_metric(j, "loss/entropy", at, r->entropy);
 	if (r->discriminator != 0) {
 		job_metric(j, "loss/adversarial", at, r->adversarial);
 		job_metric(j, "loss/discriminator", at, r->discriminator);
@@ -213,67 +282,21 @@ static tp_status steps(job *j, loader *l, stepper *s, size_t total, tp_err *err)
 	return st;
 }
 
-/* The public weights of a finished phase, before the state that says it is finished. */
-static tp_status publish(job *j, tp_err *err)
+/* A run without initial weights measures its batch norms on source images first. */
+static tp_status calibrate(job *j, tp_err *err)
 {
-	const stage *s = job_stage(j);
-	char dir[RUN_FILE_MAX], file[2 * RUN_FILE_MAX], sha[65];
-	net_meta meta;
-	net_meta_fill(&meta, &j->setup.spec, &j->setup.norm);
-	run_checkpoint_dir(j->run, dir);
-	if (s->round == ROUND_SOURCE)
-		(void)snprintf(file, sizeof file, "%s/source.safetensors", dir);
-	else
-		(void)snprintf(file, sizeof file, "%s/round-%d.safetensors", dir, s->round);
-	tp_status st = weights_save(j->state_dirfd, file, &j->setup.net, j->state.values, meta.pair,
-	                            NET_META_PAIRS, err);
+	const recipe *r = &j->setup.config.recipe;
+	crops c;
+	tp_status st = crops_take(j, &j->setup.source, CALIBRATION_IMAGES, &c, err);
+	norm_spec spec = {.net = &j->setup.net,
+	                  .h = r->data.crop_h,
+	                  .w = r->data.crop_w,
+	                  .pool = j->pool,
+	                  .stop = j->stop};
+	norm_inputs in = {(const float *const *)c.image, c.count};
 	if (st == TP_OK)
-		st = sha256_file(j->state_dirfd, file, sha, err);
-	if (st != TP_OK)
-		return st;
-	checkpoint_row row = {.run = j->run,
-	                      .round = s->round,
-	                      .stage = (int64_t)j->at,
-	                      .step = job_global_step(j, j->at) + (int64_t)j->state.step,
-	                      .phase = (char *)phase_name(s->phase),
-	                      .file = file,
-	                      .bytes = job_file_bytes(j, file),
-	                      .sha256 = sha};
-	int64_t id;
-	return store_checkpoint_add(j->store, &row, &id, err);
-}
-
-/* A run without initial weights measures its batch norms on the samples of its first steps. */
-static tp_status calibrate(job *j, const loader_spec *like, tp_err *err)
-{
-	loader_spec ls = *like;
-	size_t floats = ls.crop_h * ls.crop_w * 3;
-	float *copy[CALIBRATION_IMAGES] = {NULL};
-	loader *l = NULL;
-	tp_status st = TP_OK;
-	ls.last_step = CALIBRATION_IMAGES;
-	st = loader_create(&ls, &l, err);
-	for (size_t i = 0; i < CALIBRATION_IMAGES && st == TP_OK; i++) {
-		const sample *s;
-		bool waited;
-		st = mem_floats(floats, &copy[i], err);
-		if (st == TP_OK)
-			st = loader_next(l, &s, &waited, err);
-		if (st == TP_OK)
-			memcpy(copy[i], s->input, floats * sizeof(float));
-	}
-	loader_free(l);
-	calibration c = {.net = &j->setup.net,
-	                 .input = (const float *const *)copy,
-	                 .images = CALIBRATION_IMAGES,
-	                 .h = ls.crop_h,
-	                 .w = ls.crop_w,
-	                 .pool = j->pool,
-	                 .stop = j->stop};
-	if (st == TP_OK)
-		st = calibrate_batch_norms(&c, j->state.values, err);
-	for (size_t i = 0; i < CALIBRATION_IMAGES; i++)
-		mem_free(copy[i]);
+		st = norms_calibrate(&spec, &in, j->state.values, err);
+	crops_done(&c);
 	return st;
 }
 
@@ -281,7 +304,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
 	const stage *s = job_stage(j);
-	bool adversarial = sampling_adversarial(c->sampling);
+	bool unlabelled = sampling_unlabelled(c->sampling);
 	bool self = s->round != ROUND_SOURCE;
 	loader_spec ls = {.slots = sampling_slots(c->sampling),
 	                  .classes = j->setup.spec.classes,
@@ -290,7 +313,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	                  .crop_h = r->data.crop_h,
 	                  .crop_w = r->data.crop_w,
 	                  .norm = j->setup.norm,
-	                  .seed = sampling_augment_seed(r, s),
+	                  .seed = c->seed,
 	                  .first_step = j->state.step,
 	                  .last_step = total,
 	                  .ahead = JOB_STEPS_AHEAD,
@@ -299,7 +322,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	stepper_spec ss = {.recipe = r,
 	                   .phase = s->phase,
 	                   .steps = total,
-	                   .adversarial = adversarial,
+	                   .unlabelled = unlabelled,
 	                   .state = &j->state,
 	                   .lambda = self ? c->round.lambda : NULL,
 	                   .pool = j->pool,
@@ -308,7 +331,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	stepper *stp = NULL;
 	tp_status st = TP_OK;
 	if (j->at == 0 && j->state.step == 0 && j->setup.init_file == NULL)
-		st = calibrate(j, &ls, err);
+		st = calibrate(j, err);
 	/* Before the network's memory is taken: the measurement wants some for itself. */
 	if (j->sgemm_gflops <= 0)
 		j->sgemm_gflops = profile_sgemm_gflops(j->pool, monotonic_seconds);

@@ -36,7 +36,7 @@ tp_status run_update_miou(db *d, int64_t run, tp_err *err)
 		d,
 		"UPDATE run SET"
 		" miou_source = coalesce((SELECT miou FROM evaluation WHERE run = ?1"
-		"  AND round = -1), -1.0),"
+		"  AND round = -1 ORDER BY stage LIMIT 1), -1.0),"
 		" miou_current = coalesce((SELECT miou FROM evaluation WHERE run = ?1"
 		"  ORDER BY stage DESC LIMIT 1), -1.0),"
 		" miou_best = coalesce((SELECT max(miou) FROM evaluation WHERE run = ?1), -1.0)"
@@ -96,7 +96,8 @@ tp_status store_evaluation_get(store *s, int64_t run, int64_t round, evaluation_
 	                           "SELECT " EVALUATION_COLUMNS
 	                           " FROM evaluation WHERE run = ? ORDER BY stage DESC LIMIT 1" :
 	                           "SELECT " EVALUATION_COLUMNS
-	                           " FROM evaluation WHERE run = ? AND round = ?",
+	                           " FROM evaluation WHERE run = ? AND round = ?"
+	                           " ORDER BY stage DESC LIMIT 1",
 	                   err);
 	put_int(&q, run);
 	if (round >= -1)

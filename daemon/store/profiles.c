@@ -85,7 +85,8 @@ tp_status store_profile_get(store *s, int64_t run, int64_t round, profile_row *r
 	                   round < -1 ? "SELECT " PROFILE_COLUMNS
 	                                " FROM profile WHERE run = ? ORDER BY stage DESC LIMIT 1"
 	                              : "SELECT " PROFILE_COLUMNS
-	                                " FROM profile WHERE run = ? AND round = ?",
+	                                " FROM profile WHERE run = ? AND round = ?"
+	                                " ORDER BY stage DESC LIMIT 1",
 	                   err);
 	put_int(&q, run);
 	if (round >= -1)

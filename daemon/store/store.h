@@ -66,6 +66,13 @@ tp_status store_dataset_image(store *s, int64_t id, int64_t index, dataset_image
 void dataset_row_done(dataset_row *r);
 void dataset_image_row_done(dataset_image_row *r);
 
+/* How many pixels of each class the labels show: pixels[images][classes], images numbered as the caller
+ * numbers the labelled ones. TP_NOTFOUND: never counted. The same numbers may be put again. */
+tp_status store_census_get(store *s, int64_t dataset, size_t images, size_t classes,
+                           uint64_t *ret_pixels, tp_err *err) TP_MUST_CHECK;
+tp_status store_census_put(store *s, int64_t dataset, size_t images, size_t classes,
+                           const uint64_t *pixels, tp_err *err) TP_MUST_CHECK;
+
 /* ---- weights ---------------------------------------------------------------------------- */
 typedef struct weights_row {
 	int64_t id;

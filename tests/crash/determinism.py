@@ -17,6 +17,9 @@ def test(tap, place, rnd, args):
         config = lib.tiny_run(self_training__phase2_rounds=0, **change)
         a, b = (place.undisturbed(config, threads=n) for n in (1, 3))
         tap.equal(a, b, "%s: the same with 1 and 3 threads" % name)
+    a, b = (place.undisturbed(lib.beyond_run(), threads=n) for n in (1, 3))
+    tap.equal(a, b, "entropy training, aligned norms, teacher, mixing: the same with 1 and 3 threads")
+    tap.ok(len(a["checkpoint"]) == 5, "and a network is kept of every training", a["checkpoint"])
     got = place.undisturbed(lib.tiny_run(seed=2))
     for table in ("checkpoint", "metric", "round", "image_score"):
         tap.ok(got[table] != want[table], "another seed: another %s" % table)

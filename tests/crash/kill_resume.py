@@ -16,12 +16,12 @@ SYSCALLS = (("fsync", 20), ("fdatasync", 20), ("renameat", 50), ("unlinkat", 50)
             ("fallocate", 10), ("syncfs", 2), ("openat", 200), ("write", 2500))
 
 
-def phase_killed(state, run):
+def phase_killed(state, run, stages=lib.STAGES):
     """The phase that a killed daemon was in, or None when the run had not begun or was over."""
     where = lib.standing(state, run)
-    if where is None or where[0] != "running" or where[1] >= len(lib.STAGES):
+    if where is None or where[0] != "running" or where[1] >= len(stages):
         return None
-    return lib.STAGES[where[1]]
+    return stages[where[1]]
 
 
 def finish(daemon, run, threads):
@@ -54,7 +54,7 @@ def storm(place, rnd, config, kills, seconds):
     return ret, hit
 
 
-def strike(place, rnd, config, missing):
+def strike(place, rnd, config, missing, stages):
     """One run, killed as soon as it is seen in a phase of `missing`, once for each."""
     d = place.prepared(threads=2, checkpoint_seconds=0)
     d.start()
@@ -67,7 +67,7 @@ def strike(place, rnd, config, missing):
         if r["state"] == "running" and r["phase"] in missing - set(hit):
             time.sleep(rnd.uniform(0.0, 0.02))
             d.kill()
-            phase = phase_killed(d.state, run)
+            phase = phase_killed(d.state, run, stages)
             if phase is not None:
                 hit[phase] += 1
             d.start()
@@ -170,6 +170,17 @@ def stopped_half_way(place, config):
         shutil.rmtree(d.state)
 
 
+def each_phase(tap, place, rnd, config, want, stages):
+    missing = set(stages)
+    for attempt in range(6):
+        got, hit = strike(place, rnd, config, missing, stages)
+        missing -= set(hit)
+        tap.equal(got, want, "a run killed in %s ends the same" % ", ".join(sorted(hit)))
+        if not missing:
+            break
+    tap.ok(not missing, "a kill struck in each phase", "none in " + ", ".join(missing))
+
+
 def test(tap, place, rnd, args):
     wanted = 200 if args.long else WANTED_KILLS
     config = lib.tiny_run()
@@ -192,14 +203,9 @@ def test(tap, place, rnd, args):
     tap.ok(sum(hits.values()) >= wanted, "%d random kills: %s" % (
         sum(hits.values()), ", ".join("%s %d" % h for h in sorted(hits.items()))))
 
-    missing = set(lib.PHASES)
-    for attempt in range(6):
-        got, hit = strike(place, rnd, config, missing)
-        missing -= set(hit)
-        tap.equal(got, want, "a run killed in %s ends the same" % ", ".join(sorted(hit)))
-        if not missing:
-            break
-    tap.ok(not missing, "a kill struck in each phase", "none in " + ", ".join(missing))
+    each_phase(tap, place, rnd, config, want, lib.STAGES)
+    beyond = lib.beyond_run()
+    each_phase(tap, place, rnd, beyond, place.undisturbed(beyond), lib.BEYOND_STAGES)
 
     if shutil.which("strace") is None:
         tap.skip("kills on entering system calls", "no strace")

@@ -339,6 +339,14 @@ def tiny_run(**changes):
     return c
 
 
+def beyond_run(**changes):
+    """A tiny run with everything that goes beyond the paper, and every kind of stage."""
+    c = {"preset": "tpld-plus", "data__rare_class_sampling": {"temperature": 0.1},
+         "entropy_training": {"steps": 6, "kind": "advent"}, "self_training__warmup_steps": 3,
+         "self_training__norm_alignment": {"strength": 0.5, "images": 3}}
+    return tiny_run(**dict(c, **changes))
+
+
 # ---- what a run leaves behind ------------------------------------------------------------
 
 TABLES = {  # columns without ids of rows and times
@@ -414,9 +422,10 @@ def standing(state, run):
         d.close()
 
 
-STAGES = ("source_training", "evaluation", "scoring", "phase1_training", "evaluation", "scoring",
-          "phase2_training", "evaluation")  # of tiny_run()
-PHASES = tuple(sorted(set(STAGES)))
+ROUNDS = ("scoring", "phase1_training", "evaluation", "scoring", "phase2_training", "evaluation")
+STAGES = ("source_training", "evaluation") + ROUNDS  # of tiny_run()
+BEYOND_STAGES = ("source_training", "evaluation", "entropy_training", "evaluation", "norm_alignment",
+                 "evaluation") + ROUNDS  # of beyond_run()
 
 
 # ---- command line ------------------------------------------------------------------------

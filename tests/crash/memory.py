@@ -42,7 +42,8 @@ def prediction_holds(tap, place):
     place.scenes("target", "camera", 2, "768x384", 2)
     cases = [("training", config("source-only", [384, 768], 1, False)),
              ("soft labels", config("crst-lrent", [192, 384], 2, True)),
-             ("scoring and the discriminator", config("tpld", [192, 384], 2, True))]
+             ("scoring and the discriminator", config("tpld", [192, 384], 2, True)),
+             ("a teacher, mixing and norms", config("tpld-plus", [192, 384], 2, True))]
     for text, c in cases:
         r, numbers = ratio(place, c)
         tap.ok(abs(r - 1) < TOLERANCE, "memory of %s: prediction and peak agree" % text, numbers)

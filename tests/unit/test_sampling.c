@@ -48,7 +48,7 @@ static void an_epoch_shows_every_source_image_once(void **state)
 	sampling *s;
 	assert_ok(sampling_create(&r, &source_stage, SOURCES, TARGETS, NULL, &s, err));
 	assert_int_equal(sampling_slots(s), 2);
-	assert_false(sampling_adversarial(s));
+	assert_false(sampling_unlabelled(s));
 	uint32_t first[SOURCES];
 	size_t moved = 0;
 	for (uint64_t epoch = 0; epoch < 3; epoch++) {
@@ -125,6 +125,33 @@ static void phase1_mixes_a_source_subset_with_all_targets(void **state)
 	assert_memory_not_equal(shown[2], shown[3], sizeof shown[2]);
 }
 
+static void balanced_batches_are_half_target(void **state)
+{
+	(void)state;
+	recipe r = plain();
+	r.self.balanced_batch = true;
+	r.data.batch = 3;
+	sampling *s = create(&r, PHASE_PHASE1_TRAINING, 1);
+	bool shown[TARGETS] = {false}, source[SOURCES] = {false};
+	for (uint64_t step = 0; step < TARGETS; step++) {
+		for (size_t slot = 0; slot < 2; slot++) {
+			pick p = at(s, step, slot);
+			assert_true(p.domain == DOMAIN_TARGET);
+			shown[p.index] = true;
+		}
+		pick p = at(s, step, 2);
+		assert_true(p.domain == DOMAIN_SOURCE);
+		source[p.index] = true;
+	}
+	size_t sources = 0;
+	for (size_t i = 0; i < TARGETS; i++)
+		assert_true(shown[i]);
+	for (size_t i = 0; i < SOURCES; i++)
+		sources += source[i];
+	assert_int_equal(sources, 6); /* the round's subset, as without */
+	sampling_free(s);
+}
+
 static void the_subset_is_never_empty(void **state)
 {
 	(void)state;
@@ -153,7 +180,7 @@ static void phase2_shows_easy_source_and_hard_images_in_their_slots(void **state
 		r.data.batch = batch;
 		sampling *s = create(&r, PHASE_PHASE2_TRAINING, 1);
 		assert_int_equal(sampling_slots(s), batch + 1);
-		assert_true(sampling_adversarial(s));
+		assert_true(sampling_unlabelled(s));
 		size_t hards[TARGETS] = {0};
 		for (uint64_t step = 0; step < 40; step++) {
 			for (size_t slot = 0; slot < batch; slot++) {
@@ -182,7 +209,7 @@ static void phase2_without_source_shows_easy_images_only(void **state)
 	r.self.adversarial = false;
 	sampling *s = create(&r, PHASE_PHASE2_TRAINING, 1);
 	assert_int_equal(sampling_slots(s), 2);
-	assert_false(sampling_adversarial(s));
+	assert_false(sampling_unlabelled(s));
 	assert_int_equal(sources_shown(s, 50, shown), 0);
 	sampling_free(s);
 }
@@ -238,6 +265,7 @@ int main(void)
 		cmocka_unit_test(an_epoch_shows_every_source_image_once),
 		cmocka_unit_test(a_step_does_not_depend_on_those_before),
 		cmocka_unit_test(phase1_mixes_a_source_subset_with_all_targets),
+		cmocka_unit_test(balanced_batches_are_half_target),
 		cmocka_unit_test(the_subset_is_never_empty),
 		cmocka_unit_test(phase2_shows_easy_source_and_hard_images_in_their_slots),
 		cmocka_unit_test(phase2_without_source_shows_easy_images_only),

@@ -103,6 +103,45 @@ static void a_saved_state_comes_back_bit_for_bit(void **state)
 	assert_string_equal(one, two);
 }
 
+static void a_teacher_and_source_norms_come_back_too(void **state)
+{
+	rig *r = *state;
+	const param_table *t = &r->net.params;
+	size_t norms = (t->floats - t->trained_floats) * sizeof(float);
+	train_state s;
+	char *stamp = NULL;
+	pool *p = new_pool(2);
+	assert_ok(train_state_extend(&r->state, true, true, err));
+	assert_memory_equal(r->state.source_norms, r->state.values + t->trained_floats, norms);
+	/* Before it has learned anything the network itself is the model. */
+	assert_ptr_equal(train_state_model(&r->state), r->state.values);
+	train_state_teach(&r->state, 0.9, p);
+	assert_ptr_equal(train_state_model(&r->state), r->state.teacher);
+	assert_true(r->state.teacher[5] == r->state.values[5]); /* the first weights count whole */
+	r->state.values[5] += 4.0f;
+	float before = r->state.teacher[5];
+	train_state_teach(&r->state, 0.9, p);
+	assert_near((double)r->state.teacher[5], (double)before + 2.0, 1e-5); /* then half, until 1 - momentum */
+	fill_block(r->state.source_norms, norms / sizeof(float), 6);
+	assert_ok(train_state_save(&r->state, "x", r->fd, "t.safetensors", err));
+	assert_ok(train_state_create(&r->net, &r->disc, 9, &s, err));
+	assert_ok(train_state_extend(&s, true, true, err));
+	assert_ok(train_state_load(&s, r->fd, "t.safetensors", &stamp, err));
+	assert_memory_equal(s.teacher, r->state.teacher, t->floats * sizeof(float));
+	assert_memory_equal(s.source_norms, r->state.source_norms, norms);
+	assert_true(s.teacher_steps == 2);
+	free(stamp);
+	train_state_done(&s);
+	pool_free(p);
+	/* A run that wants them does not take a file without. */
+	assert_ok(train_state_create(&r->net, &r->disc, 9, &s, err));
+	assert_ok(train_state_save(&s, "x", r->fd, "none.safetensors", err));
+	assert_ok(train_state_extend(&s, true, false, err));
+	tp_err e = {0};
+	assert_int_equal(train_state_load(&s, r->fd, "none.safetensors", &stamp, &e), TP_CORRUPT);
+	train_state_done(&s);
+}
+
 static void the_file_holds_public_names(void **state)
 {
 	rig *r = *state;
@@ -181,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_fresh_state_is_zero_but_for_weights, rig_open, rig_close),
 		cmocka_unit_test_setup_teardown(a_saved_state_comes_back_bit_for_bit, rig_open, rig_close),
+		cmocka_unit_test_setup_teardown(a_teacher_and_source_norms_come_back_too, rig_open,
+		                                rig_close),
 		cmocka_unit_test_setup_teardown(the_file_holds_public_names, rig_open, rig_close),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_by_name, rig_open, rig_close),
 		cmocka_unit_test_setup_teardown(an_absent_file_is_not_found, rig_open, rig_close),

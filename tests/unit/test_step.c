@@ -95,7 +95,7 @@ static void rig_open(rig *r, phase phase, uint64_t seed, size_t threads)
 	stepper_spec spec = {.recipe = &r->recipe,
 	                     .phase = phase,
 	                     .steps = TOTAL,
-	                     .adversarial = adversarial,
+	                     .unlabelled = adversarial,
 	                     .state = &r->state,
 	                     .lambda = phase == PHASE_SOURCE_TRAINING ? NULL : round_lambda,
 	                     .pool = r->pool,
@@ -295,10 +295,10 @@ static void measuring_tells_the_truth(void **state)
 	rig r;
 	size_t small, large;
 	rig_open(&r, PHASE_PHASE2_TRAINING, 1, 1);
-	stepper_spec spec = {.recipe = &r.recipe, .phase = PHASE_PHASE2_TRAINING, .adversarial = true,
+	stepper_spec spec = {.recipe = &r.recipe, .phase = PHASE_PHASE2_TRAINING, .unlabelled = true,
 	                     .state = &r.state, .pool = r.pool};
 	assert_ok(stepper_measure(&spec, &large, err));
-	spec.adversarial = false;
+	spec.unlabelled = false;
 	assert_ok(stepper_measure(&spec, &small, err));
 	size_t own = sizeof(float) * (3 * r.net.params.trained_floats + (size_t)PIXELS * CLASSES);
 	assert_true(small > sizeof(float) * r.net.params.trained_floats && large > small);
@@ -475,6 +475,125 @@ static void a_step_without_labels_only_decays(void **state)
 	rig_close(&r);
 }
 
+/* One step of phase 1 on samples of one domain; with `two` the state holds other norms for the other one.
+ * Returns the weights after it. */
+static float *step_of_domain(bool target, bool two, const float *norms)
+{
+	rig r;
+	small_samples smp;
+	step_result res;
+	rig_open(&r, PHASE_PHASE1_TRAINING, 1, 2);
+	stepper_free(r.stepper);
+	const param_table *t = &r.net.params;
+	size_t count = t->floats - t->trained_floats;
+	float *tail = r.state.values + t->trained_floats, *weights = floats(t->floats);
+	if (two) {
+		r.recipe.self.norm_strength = 0.5;
+		assert_ok(train_state_extend(&r.state, true, true, err));
+		memcpy(target ? tail : r.state.source_norms, norms, count * sizeof *norms);
+	} else {
+		memcpy(tail, norms, count * sizeof *norms);
+	}
+	float *kept = floats(count);
+	memcpy(kept, tail, count * sizeof *kept);
+	stepper_spec spec = {.recipe = &r.recipe, .phase = r.phase, .steps = TOTAL, .state = &r.state,
+	                     .lambda = round_lambda, .pool = r.pool, .stop = &r.stop};
+	assert_ok(stepper_create(&spec, &r.stepper, err));
+	samples_make(1, r.phase, 0, &smp);
+	for (size_t i = 0; i < BATCH; i++)
+		smp.slot[i].target = target;
+	assert_ok(stepper_run(r.stepper, smp.slot, &res, err));
+	assert_memory_equal(tail, kept, count * sizeof *kept); /* between steps: the target's */
+	if (two)
+		assert_memory_equal(r.state.teacher, r.state.values, t->floats * sizeof(float));
+	memcpy(weights, r.state.values, t->trained_floats * sizeof *weights);
+	samples_done(&smp);
+	mem_free(kept);
+	rig_close(&r);
+	return weights;
+}
+
+static void each_domain_passes_through_its_own_norms(void **state)
+{
+	graph g = small_network();
+	size_t trained = g.params.trained_floats, count = g.params.floats - trained;
+	float *v = net_values(&g, 77), *norms = floats(count);
+	memcpy(norms, v + trained, count * sizeof *norms);
+	for (int target = 0; target < 2; target++) {
+		float *one = step_of_domain(target == 1, false, norms);
+		float *two = step_of_domain(target == 1, true, norms);
+		assert_memory_equal(one, two, trained * sizeof *one);
+		mem_free(one);
+		mem_free(two);
+	}
+	mem_free(v);
+	mem_free(norms);
+	graph_done(&g);
+}
+
+/* Steps of entropy training on the samples of a source step with one unlabelled target sample. */
+static void entropy_rig(rig *r, entropy_kind kind, double weight)
+{
+	rig_open(r, PHASE_PHASE2_TRAINING, 1, 2); /* a state with a discriminator */
+	stepper_free(r->stepper);
+	r->phase = PHASE_ENTROPY_TRAINING;
+	r->recipe.entropy.steps = TOTAL;
+	r->recipe.entropy.kind = kind;
+	r->recipe.entropy.weight = weight;
+	r->recipe.source_training.sgd.lr = 1e-3; /* the other steps' 2e-2 lets losses jump */
+	stepper_spec spec = {.recipe = &r->recipe, .phase = r->phase, .steps = TOTAL, .unlabelled = true,
+	                     .state = &r->state, .pool = r->pool, .stop = &r->stop};
+	assert_ok(stepper_create(&spec, &r->stepper, err));
+}
+
+static step_result entropy_step(rig *r)
+{
+	small_samples s;
+	step_result res;
+	samples_make(1, PHASE_SOURCE_TRAINING, 0, &s);
+	assert_ok(stepper_run(r->stepper, s.slot, &res, err));
+	samples_done(&s);
+	r->state.step = 0; /* no end of the schedule */
+	return res;
+}
+
+/* A weight large enough to be seen beside the cross-entropy makes the target's entropy small. */
+static void minent_lowers_the_entropy_of_the_target(void **state)
+{
+	rig with, without;
+	step_result a = {0}, b = {0};
+	entropy_rig(&with, ENTROPY_MINENT, 3.0);
+	entropy_rig(&without, ENTROPY_MINENT, 0.0);
+	step_result first = entropy_step(&with);
+	assert_true(first.entropy > 0.0 && first.entropy <= 1.0 && first.discriminator == 0.0);
+	assert_near(entropy_step(&without).entropy, first.entropy, 1e-9);
+	for (size_t i = 0; i < 12; i++) {
+		a = entropy_step(&with);
+		b = entropy_step(&without);
+	}
+	print_message("entropy %.4f, %.4f with and %.4f without\n", first.entropy, a.entropy, b.entropy);
+	assert_true(a.entropy < 0.8 * b.entropy);
+	rig_close(&with);
+	rig_close(&without);
+}
+
+static void advent_trains_a_discriminator(void **state)
+{
+	rig r;
+	entropy_rig(&r, ENTROPY_ADVENT, 0.001);
+	float *before = floats(r.disc.params.floats);
+	memcpy(before, r.state.disc_values, r.disc.params.floats * sizeof *before);
+	step_result first = entropy_step(&r), last = first;
+	for (size_t i = 0; i < 15; i++)
+		last = entropy_step(&r);
+	assert_true(first.entropy == 0.0 && first.adversarial > 0.0);
+	assert_true(last.discriminator < first.discriminator);
+	assert_memory_not_equal(before, r.state.disc_values, r.disc.params.floats * sizeof *before);
+	assert_int_equal(r.state.disc_steps, 16);
+	mem_free(before);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +608,9 @@ int main(void)
 		cmocka_unit_test(infinite_weights_are_noticed),
 		cmocka_unit_test(a_stopped_step_updates_nothing),
 		cmocka_unit_test(a_step_without_labels_only_decays),
+		cmocka_unit_test(minent_lowers_the_entropy_of_the_target),
+		cmocka_unit_test(advent_trains_a_discriminator),
+		cmocka_unit_test(each_domain_passes_through_its_own_norms),
 	};
 	return cmocka_run_group_tests(tests, start_blas, NULL);
 }

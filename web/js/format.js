@@ -63,6 +63,8 @@ export const LIVE = new Set(["starting", "running", "pausing", "cancelling", "co
 
 export const PHASES = {
 	source_training: "source training",
+	entropy_training: "entropy training",
+	norm_alignment: "norm alignment",
 	scoring: "scoring",
 	phase1_training: "phase 1 training",
 	phase2_training: "phase 2 training",

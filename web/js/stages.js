@@ -10,7 +10,16 @@ export function stages_of(config) {
 		rounds = phase1 + (self.phase2_rounds || 0);
 	const every = (config.evaluation && config.evaluation.every_rounds) || 1;
 	const list = [{ phase: "source_training", round: null }];
-	if (config.eval) list.push({ phase: "evaluation", round: null });
+	const judge = () => config.eval && list.push({ phase: "evaluation", round: null });
+	judge();
+	for (const [on, phase] of [
+		[config.entropy_training, "entropy_training"],
+		[self.norm_alignment, "norm_alignment"],
+	])
+		if (on) {
+			list.push({ phase, round: null });
+			judge();
+		}
 	for (let r = 0; r < rounds; r++) {
 		list.push({ phase: "scoring", round: r });
 		list.push({ phase: r < phase1 ? "phase1_training" : "phase2_training", round: r });
@@ -31,6 +40,8 @@ export function current_stage(run, list) {
 
 const SHORT = {
 	source_training: "train",
+	entropy_training: "train",
+	norm_alignment: "align",
 	scoring: "score",
 	phase1_training: "train",
 	phase2_training: "train",

@@ -1,7 +1,7 @@
-/* calibrate: batch norms of a fresh network are measured, layer behind layer. */
+/* norms: batch norms are measured, or aligned from one domain to the other, layer behind layer. */
 #include "train_fixture.h"
 
-#include "train/calibrate.h"
+#include "train/norms.h"
 
 enum { IMAGES = 3, H = 33, W = 40 };
 
@@ -22,14 +22,24 @@ static int free_pictures(void **state)
 	return 0;
 }
 
+static norm_spec spec_of(const graph *g, pool *p)
+{
+	return (norm_spec){.net = g, .h = H, .w = W, .pool = p};
+}
+
+static norm_inputs inputs(float *const *image)
+{
+	return (norm_inputs){(const float *const *)image, IMAGES};
+}
+
 static float *calibrated(const graph *g, size_t threads, const float *from)
 {
 	float *v = floats(g->params.floats);
 	pool *p = new_pool(threads);
 	memcpy(v, from, g->params.floats * sizeof *v);
-	calibration c = {.net = g, .input = (const float *const *)pictures, .images = IMAGES, .h = H,
-	                 .w = W, .pool = p};
-	assert_ok(calibrate_batch_norms(&c, v, err));
+	norm_spec spec = spec_of(g, p);
+	norm_inputs in = inputs(pictures);
+	assert_ok(norms_calibrate(&spec, &in, v, err));
 	pool_free(p);
 	return v;
 }
@@ -165,11 +175,126 @@ static void it_stops_on_request(void **state)
 	float *v = fresh(&g);
 	atomic_int stop = 1;
 	pool *p = new_pool(1);
-	calibration c = {.net = &g, .input = (const float *const *)pictures, .images = IMAGES, .h = H,
-	                 .w = W, .pool = p, .stop = &stop};
-	assert_int_equal(calibrate_batch_norms(&c, v, NULL), TP_CANCELLED);
+	norm_spec spec = spec_of(&g, p);
+	spec.stop = &stop;
+	norm_inputs in = inputs(pictures);
+	assert_int_equal(norms_calibrate(&spec, &in, v, NULL), TP_CANCELLED);
+	assert_int_equal(norms_align(&spec, &in, &in, 0.5, v, NULL), TP_CANCELLED);
 	pool_free(p);
 	mem_free(v);
+	graph_done(&g);
+}
+
+/* Pictures of another look: darker, of less contrast, another tint. */
+static float *others[IMAGES];
+
+static void make_others(void)
+{
+	for (size_t i = 0; i < IMAGES; i++) {
+		others[i] = floats(H * W * 3);
+		for (size_t q = 0; q < H * W * 3; q++)
+			others[i][q] = pictures[i][q] * (q % 3 == 0 ? 0.4f : 0.7f) - 0.8f;
+	}
+}
+
+static void free_others(void)
+{
+	for (size_t i = 0; i < IMAGES; i++)
+		mem_free(others[i]);
+}
+
+static float *aligned(const graph *g, float *const *target, double a, size_t threads, const float *from)
+{
+	float *v = floats(g->params.floats);
+	pool *p = new_pool(threads);
+	memcpy(v, from, g->params.floats * sizeof *v);
+	norm_spec spec = spec_of(g, p);
+	norm_inputs s = inputs(pictures), t = inputs(target);
+	assert_ok(norms_align(&spec, &s, &t, a, v, err));
+	pool_free(p);
+	return v;
+}
+
+/* Mean and variance of channel c of the first layer's batch norm, over the images, with these values. */
+static void first_norm_out(const graph *g, const float *values, float *const *image, size_t c,
+                           double *ret_mean, double *ret_variance)
+{
+	const node *n = &g->node[0];
+	const param *w = &g->params.item[n->weight];
+	float *flat = floats(w->count);
+	params_to_public(w, values, flat);
+	double bn[4], sum = 0, square = 0;
+	for (size_t i = 0; i < 4; i++)
+		bn[i] = (double)values[g->params.item[n->bn[i]].offset + c];
+	size_t oh = (H - 1) / 2 + 1, ow = (W - 1) / 2 + 1;
+	for (size_t i = 0; i < IMAGES; i++)
+		for (size_t q = 0; q < oh * ow; q++) {
+			double v = 0;
+			for (size_t k = 0; k < 27; k++) {
+				long y = (long)(2 * (q / ow) + k / 3 % 3) - 1;
+				long x = (long)(2 * (q % ow) + k % 3) - 1;
+				if (y >= 0 && x >= 0 && y < H && x < W)
+					v += (double)flat[c * 27 + k] * image[i][(y * W + x) * 3 + (long)(k / 9)];
+			}
+			v = bn[0] * (v - bn[2]) / sqrt(bn[3] + 1e-5) + bn[1];
+			sum += v;
+			square += v * v;
+		}
+	double count = (double)(IMAGES * oh * ow);
+	*ret_mean = sum / count;
+	*ret_variance = square / count - *ret_mean * *ret_mean;
+	mem_free(flat);
+}
+
+/* a = 1: on the target the first norm puts out the mean and variance that it had on the source. */
+static void the_target_comes_out_as_the_source_did(void **state)
+{
+	(void)state;
+	graph g = small_network();
+	make_others();
+	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
+	float *moved = aligned(&g, others, 1.0, 2, trained);
+	for (size_t c = 0; c < g.params.item[g.node[0].bn[0]].count; c++) {
+		double m0, v0, m1, v1, m2, v2;
+		first_norm_out(&g, trained, pictures, c, &m0, &v0);
+		first_norm_out(&g, trained, others, c, &m1, &v1);
+		first_norm_out(&g, moved, others, c, &m2, &v2);
+		assert_near(m2, m0, 1e-3);
+		assert_near(v2, v0, 1e-2 * v0);
+		assert_true(fabs(m1 - m0) > 0.01 || fabs(v1 - v0) > 0.05 * v0);
+	}
+	mem_free(before);
+	mem_free(trained);
+	mem_free(moved);
+	free_others();
+	graph_done(&g);
+}
+
+/* Aligning a domain to itself, or by nothing, changes next to nothing; half-way lies between. */
+static void alignment_has_its_measure(void **state)
+{
+	(void)state;
+	graph g = small_network();
+	make_others();
+	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
+	float *same = aligned(&g, pictures, 1.0, 2, trained), *none = aligned(&g, others, 0.0, 2, trained);
+	float *half = aligned(&g, others, 0.5, 2, trained), *full = aligned(&g, others, 1.0, 2, trained);
+	float *three = aligned(&g, others, 0.5, 3, trained);
+	assert_close(same, trained, g.params.floats, 1e-4);
+	assert_close(none, trained, g.params.floats, 1e-4);
+	assert_memory_equal(half, three, g.params.floats * sizeof(float));
+	assert_memory_equal(half, trained, g.params.trained_floats * sizeof(float));
+	double to_half = error_of(half, trained, g.params.floats);
+	double to_full = error_of(full, trained, g.params.floats);
+	assert_true(to_half > 1e-2 && to_full > to_half);
+	mem_free(before);
+	mem_free(trained);
+	mem_free(same);
+	mem_free(none);
+	mem_free(half);
+	mem_free(full);
+	mem_free(three);
+	free_others();
 	graph_done(&g);
 }
 
@@ -180,6 +305,8 @@ int main(void)
 		cmocka_unit_test(only_statistics_change),
 		cmocka_unit_test(the_result_is_always_the_same),
 		cmocka_unit_test(activations_come_to_ordinary_size),
+		cmocka_unit_test(the_target_comes_out_as_the_source_did),
+		cmocka_unit_test(alignment_has_its_measure),
 		cmocka_unit_test(it_stops_on_request),
 	};
 	return cmocka_run_group_tests(tests, make_pictures, free_pictures);

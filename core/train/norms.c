@@ -1,0 +1,190 @@
+#include "train/norms.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { MAX_CHANNELS = 4096 };
+
+/* Per-channel sums of one layer's bare convolution over all images. */
+typedef struct moments {
+	double sum[MAX_CHANNELS], square[MAX_CHANNELS];
+	double count;
+} moments;
+
+static void add_image(moments *m, const float *y, size_t pixels, size_t channels)
+{
+	for (size_t p = 0; p < pixels; p++) {
+		for (size_t c = 0; c < channels; c++) {
+			double v = (double)y[p * channels + c];
+			m->sum[c] += v;
+			m->square[c] += v * v;
+		}
+	}
+	m->count += (double)pixels;
+}
+
+/* The network up to `last`, whose node is stripped to the convolution alone. */
+static graph prefix_of(const graph *g, node *copy, size_t last)
+{
+	graph prefix = *g;
+	memcpy(copy, g->node, (last + 1) * sizeof *copy);
+	copy[last].act = ACT_NONE;
+	copy[last].residual = -1;
+	for (size_t i = 0; i < 4; i++)
+		copy[last].bn[i] = -1;
+	prefix.node = copy;
+	prefix.nodes = last + 1;
+	prefix.values = (size_t)copy[last].output + 1;
+	return prefix;
+}
+
+/* Moments of what convolution `last` puts out, over all images. */
+static tp_status measure(const norm_spec *c, const norm_inputs *in, node *copy, size_t last,
+                         const float *values, moments *m, tp_err *err)
+{
+	graph prefix = prefix_of(c->net, copy, last);
+	exec_spec spec = {.graph = &prefix,
+	                  .in_h = c->h,
+	                  .in_w = c->w,
+	                  .kernels = KERNELS_EXACT,
+	                  .pool = c->pool,
+	                  .stop = c->stop};
+	exec *e;
+	tp_status st = exec_create(&spec, &e, err);
+	if (st != TP_OK)
+		return st;
+	const exec_size *size = exec_sizes(e);
+	exec_prepare(e, values);
+	memset(m, 0, sizeof *m);
+	for (size_t i = 0; i < in->count && st == TP_OK; i++) {
+		const float *y;
+		memcpy(exec_input(e), in->image[i], c->h * c->w * c->net->channels[0] * sizeof(float));
+		st = exec_forward(e, &y, err);
+		if (st == TP_OK)
+			add_image(m, y, size->out_h * size->out_w, size->out_c);
+	}
+	exec_free(e);
+	return st;
+}
+
+static double mean_of(const moments *m, size_t c) { return m->sum[c] / m->count; }
+
+static double variance_of(const moments *m, size_t c)
+{
+	double mu = mean_of(m, c), v = m->square[c] / m->count - mu * mu;
+	return v > 0.0 ? v : 0.0;
+}
+
+/* What both walks need: node copies for prefixes, and room for two layers' moments. */
+typedef struct walk {
+	node *copy;
+	moments *source, *target;
+} walk;
+
+static tp_status walk_init(walk *w, const norm_spec *spec, tp_err *err)
+{
+	const graph *g = spec->net;
+	*w = (walk){calloc(g->nodes, sizeof *w->copy), malloc(sizeof *w->source),
+	            malloc(sizeof *w->target)};
+	if (w->copy == NULL || w->source == NULL || w->target == NULL)
+		return tp_fail(err, TP_NOMEM, 0, "out of memory for batch norms");
+	for (size_t i = 0; i < g->nodes; i++)
+		if (g->node[i].op == NODE_CONV && g->node[i].bn[0] >= 0 &&
+		    g->params.item[g->node[i].bn[2]].count > MAX_CHANNELS)
+			return tp_fail(err, TP_SHAPE, 0, "more than %d channels", MAX_CHANNELS);
+	return TP_OK;
+}
+
+static void walk_done(walk *w)
+{
+	free(w->copy);
+	free(w->source);
+	free(w->target);
+}
+
+static bool has_norm(const node *n) { return n->op == NODE_CONV && n->bn[0] >= 0; }
+
+static const param *norm_mean(const graph *g, const node *n) { return &g->params.item[n->bn[2]]; }
+static const param *norm_variance(const graph *g, const node *n) { return &g->params.item[n->bn[3]]; }
+
+static void set_statistics(const graph *g, const node *n, const moments *m, float *values)
+{
+	float *mean = values + norm_mean(g, n)->offset, *var = values + norm_variance(g, n)->offset;
+	for (size_t c = 0; c < norm_mean(g, n)->count; c++) {
+		double v = variance_of(m, c);
+		mean[c] = (float)mean_of(m, c);
+		/* A channel that never fires must not be amplified without bound. */
+		var[c] = (float)(v > 1e-4 ? v : 1e-4);
+	}
+}
+
+tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, float *values,
+                          tp_err *err)
+{
+	const graph *g = spec->net;
+	walk w;
+	tp_status st = walk_init(&w, spec, err);
+	for (size_t i = 0; i < g->nodes && st == TP_OK; i++) {
+		if (!has_norm(&g->node[i]))
+			continue;
+		st = measure(spec, source, w.copy, i, values, w.source, err);
+		if (st == TP_OK)
+			set_statistics(g, &g->node[i], w.source, values);
+	}
+	walk_done(&w);
+	return st;
+}
+
+/* scale = weight / sqrt(var + eps): another scale is another variance, another shift another mean. */
+static void move_statistics(const graph *g, const node *n, const moments *s, const moments *t, double a,
+                            float *values)
+{
+	static const double eps = 1e-5;
+	float *mean = values + norm_mean(g, n)->offset, *var = values + norm_variance(g, n)->offset;
+	for (size_t c = 0; c < norm_mean(g, n)->count; c++) {
+		double mu_s = mean_of(s, c), mu_m = (1.0 - a) * mu_s + a * mean_of(t, c);
+		double var_s = variance_of(s, c) + eps;
+		double var_m = (1.0 - a) * var_s + a * (variance_of(t, c) + eps);
+		double moved = ((double)var[c] + eps) * (var_m / var_s) - eps;
+		mean[c] = (float)(mu_m + ((double)mean[c] - mu_s) * sqrt(var_m / var_s));
+		var[c] = (float)(moved > 0.0 ? moved : 0.0);
+	}
+}
+
+tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
+                      double a, float *values, tp_err *err)
+{
+	const graph *g = spec->net;
+	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
+	float *of_source = NULL, *of_target = NULL, *now = values + trained;
+	walk w;
+	tp_status st = walk_init(&w, spec, err);
+	if (st == TP_OK)
+		st = mem_floats(norms, &of_source, err);
+	if (st == TP_OK)
+		st = mem_floats(norms, &of_target, err);
+	if (st == TP_OK) {
+		memcpy(of_source, now, norms * sizeof(float));
+		memcpy(of_target, now, norms * sizeof(float));
+	}
+	for (size_t i = 0; i < g->nodes && st == TP_OK; i++) {
+		if (!has_norm(&g->node[i]))
+			continue;
+		memcpy(now, of_source, norms * sizeof(float));
+		st = measure(spec, source, w.copy, i, values, w.source, err);
+		memcpy(now, of_target, norms * sizeof(float));
+		if (st == TP_OK)
+			st = measure(spec, target, w.copy, i, values, w.target, err);
+		if (st != TP_OK)
+			break;
+		move_statistics(g, &g->node[i], w.source, w.target, a, values);
+		memcpy(of_target, now, norms * sizeof(float));
+	}
+	mem_free(of_source);
+	mem_free(of_target);
+	walk_done(&w);
+	return st;
+}

@@ -1,0 +1,44 @@
+/* norms: statistics for batch norms that training leaves frozen.
+ *
+ * DeepLab trains with frozen batch norms, which presumes that somebody measured their mean and variance on
+ * images like these: normally ImageNet training. Two cases need more:
+ *
+ * calibrate  a network from random weights would run un-normalised for ever, so mean and variance are
+ *            measured on a few source images before its first step (as in data-dependent initialisation;
+ *            not in the papers, which never start from random weights).
+ * align      a network trained on the source meets activations of another distribution on the target. Its
+ *            norms are moved so that what they put out on the target is distributed as it was on the source
+ *            (algorithms.md 9.1): with s, t the mean and variance of a norm's input over images of source
+ *            and target, and m = (1-a) s + a t,
+ *              scale' = scale sd_s / sd_m,   shift' = shift + scale mu_s - scale' mu_m,
+ *            written as another mean and variance, so that the result is a network like any other.
+ *
+ * Both go layer by layer from the input, each behind the layers already set; the source is measured with the
+ * norms it has. A layer is measured by a pass through all layers before it, so the time grows with the square
+ * of the depth. The same inputs give the same bits for any number of threads. TP_CANCELLED when *stop was
+ * set; values are then half-measured. */
+#ifndef TP_TRAIN_NORMS_H
+#define TP_TRAIN_NORMS_H
+
+#include "net/exec.h"
+
+/* Images, each [h][w][channels of the network's input]. */
+typedef struct norm_inputs {
+	const float *const *image;
+	size_t count;
+} norm_inputs;
+
+typedef struct norm_spec {
+	const graph *net;
+	size_t h, w;
+	pool *pool;
+	const atomic_int *stop;
+} norm_spec;
+
+/* Change the BN_MEAN and BN_VAR parameters in `values`, nothing else. */
+tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, float *values,
+                          tp_err *err) TP_MUST_CHECK;
+tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
+                      double a, float *values, tp_err *err) TP_MUST_CHECK;
+
+#endif

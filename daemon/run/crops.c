@@ -1,0 +1,81 @@
+#include "run/crops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "data/loader.h"
+
+typedef struct crops_plan {
+	const job_images *from;
+	size_t count;
+	augment_spec augment;
+} crops_plan;
+
+static tp_status plan(void *arg, uint64_t step, size_t slot, sample_request *ret, tp_err *err)
+{
+	const crops_plan *p = arg;
+	(void)slot;
+	(void)err;
+	size_t at = p->count <= p->from->count ? (size_t)step * p->from->count / p->count
+	                                       : (size_t)step % p->from->count;
+	*ret = (sample_request){.image = p->from->row[at].image,
+	                        .source = LABELS_NONE,
+	                        .augment = &p->augment,
+	                        .index = (uint32_t)at};
+	return TP_OK;
+}
+
+size_t crops_bytes(const recipe *r, size_t count)
+{
+	return count * r->data.crop_h * r->data.crop_w * 3 * sizeof(float);
+}
+
+tp_status crops_take(const job *j, const job_images *from, size_t count, crops *ret, tp_err *err)
+{
+	const recipe *r = &j->setup.config.recipe;
+	crops_plan p = {.from = from,
+	                .count = count,
+	                .augment = {.crop_h = r->data.crop_h,
+	                            .crop_w = r->data.crop_w,
+	                            .scale_low = 1.0,
+	                            .scale_high = 1.0,
+	                            .mirror = r->data.mirror}};
+	loader_spec spec = {.slots = 1,
+	                    .classes = j->setup.spec.classes,
+	                    .crop_h = r->data.crop_h,
+	                    .crop_w = r->data.crop_w,
+	                    .norm = j->setup.norm,
+	                    .seed = r->seed,
+	                    .last_step = count,
+	                    .ahead = JOB_STEPS_AHEAD,
+	                    .plan = plan,
+	                    .plan_arg = &p};
+	loader *l = NULL;
+	*ret = (crops){.image = calloc(count, sizeof *ret->image), .count = count};
+	tp_status st = ret->image == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory for crops")
+	                                  : loader_create(&spec, &l, err);
+	for (size_t i = 0; i < count && st == TP_OK; i++) {
+		const sample *s;
+		bool waited;
+		if (job_stopped(j)) {
+			st = TP_CANCELLED;
+			break;
+		}
+		st = mem_floats(crops_bytes(r, 1) / sizeof(float), &ret->image[i], err);
+		if (st == TP_OK)
+			st = loader_next(l, &s, &waited, err);
+		if (st == TP_OK)
+			memcpy(ret->image[i], s->input, crops_bytes(r, 1));
+	}
+	loader_free(l);
+	return st;
+}
+
+void crops_done(crops *c)
+{
+	for (size_t i = 0; i < c->count && c->image != NULL; i++)
+		mem_free(c->image[i]);
+	free(c->image);
+	*c = (crops){0};
+}
