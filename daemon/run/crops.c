@@ -52,9 +52,12 @@ tp_status crops_take(const job *j, const job_images *from, size_t count, crops *
 	                    .plan = plan,
 	                    .plan_arg = &p};
 	loader *l = NULL;
+	size_t floats = crops_bytes(r, 1) / sizeof(float);
 	*ret = (crops){.image = calloc(count, sizeof *ret->image), .count = count};
 	tp_status st = ret->image == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory for crops")
-	                                  : loader_create(&spec, &l, err);
+	                                  : mem_floats(count * floats, &ret->block, err);
+	if (st == TP_OK)
+		st = loader_create(&spec, &l, err);
 	for (size_t i = 0; i < count && st == TP_OK; i++) {
 		const sample *s;
 		bool waited;
@@ -62,11 +65,11 @@ tp_status crops_take(const job *j, const job_images *from, size_t count, crops *
 			st = TP_CANCELLED;
 			break;
 		}
-		st = mem_floats(crops_bytes(r, 1) / sizeof(float), &ret->image[i], err);
-		if (st == TP_OK)
-			st = loader_next(l, &s, &waited, err);
-		if (st == TP_OK)
-			memcpy(ret->image[i], s->input, crops_bytes(r, 1));
+		st = loader_next(l, &s, &waited, err);
+		if (st != TP_OK)
+			break;
+		ret->image[i] = ret->block + i * floats;
+		memcpy(ret->block + i * floats, s->input, floats * sizeof(float));
 	}
 	loader_free(l);
 	return st;
@@ -74,8 +77,7 @@ tp_status crops_take(const job *j, const job_images *from, size_t count, crops *
 
 void crops_done(crops *c)
 {
-	for (size_t i = 0; i < c->count && c->image != NULL; i++)
-		mem_free(c->image[i]);
+	mem_free(c->block);
 	free(c->image);
 	*c = (crops){0};
 }

@@ -5,7 +5,8 @@
 #include "run/job.h"
 
 typedef struct crops {
-	float **image; /* [count], each [crop_h][crop_w][3]; owned */
+	const float **image; /* [count], each [crop_h][crop_w][3], in `block` */
+	float *block;
 	size_t count;
 } crops;
 

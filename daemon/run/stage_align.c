@@ -19,8 +19,8 @@ static tp_status align(job *j, tp_err *err)
 	                  .w = r->data.crop_w,
 	                  .pool = j->pool,
 	                  .stop = j->stop};
-	norm_inputs s = {(const float *const *)source.image, source.count};
-	norm_inputs g = {(const float *const *)target.image, target.count};
+	norm_inputs s = {source.image, source.count};
+	norm_inputs g = {target.image, target.count};
 	if (st == TP_OK) {
 		memcpy(j->state.source_norms, j->state.values + t->trained_floats,
 		       (t->floats - t->trained_floats) * sizeof(float));

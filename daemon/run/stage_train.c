@@ -293,7 +293,7 @@ static tp_status calibrate(job *j, tp_err *err)
 	                  .w = r->data.crop_w,
 	                  .pool = j->pool,
 	                  .stop = j->stop};
-	norm_inputs in = {(const float *const *)c.image, c.count};
+	norm_inputs in = {c.image, c.count};
 	if (st == TP_OK)
 		st = norms_calibrate(&spec, &in, j->state.values, err);
 	crops_done(&c);
