@@ -183,16 +183,27 @@ tp_status store_dataset_list(store *s, int64_t after, size_t limit, dataset_row 
 
 static tp_status delete_row(db *d, int64_t id, tp_err *err)
 {
-	int64_t run;
+	int64_t user;
 	stmt q = stmt_open(
 		d, "SELECT id FROM run WHERE source = ?1 OR target = ?1 OR eval = ?1 LIMIT 1", err);
 	put_int(&q, id);
-	tp_status st = stmt_int(&q, 0, &run);
+	tp_status st = stmt_int(&q, 0, &user);
 	if (st != TP_OK)
 		return st;
-	if (run != 0)
+	if (user != 0)
 		return tp_fail(err, TP_CONFLICT, 0, "data set %lld is used by run %lld",
-		               (long long)id, (long long)run);
+		               (long long)id, (long long)user);
+	q = stmt_open(d,
+	              "SELECT experiment FROM experiment_part"
+	              " WHERE source = ?1 OR target = ?1 OR eval = ?1 LIMIT 1",
+	              err);
+	put_int(&q, id);
+	st = stmt_int(&q, 0, &user);
+	if (st != TP_OK)
+		return st;
+	if (user != 0)
+		return tp_fail(err, TP_CONFLICT, 0, "data set %lld is used by experiment %lld",
+		               (long long)id, (long long)user);
 	q = stmt_open(d, "DELETE FROM dataset WHERE id = ?", err);
 	put_int(&q, id);
 	st = stmt_run(&q, "delete the data set");

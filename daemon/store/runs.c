@@ -5,7 +5,8 @@
 
 #define RUN_COLUMNS                                                                                \
 	"id, name, config, source, target, eval, init, state, error, stage, step, created_ms,"     \
-	" updated_ms, seconds, miou_source, miou_current, miou_best, memory_bytes, disk_bytes"
+	" updated_ms, seconds, miou_source, miou_current, miou_best, memory_bytes, disk_bytes,"    \
+	" init_checkpoint, experiment, part"
 
 const char *run_state_name(run_state s)
 {
@@ -88,6 +89,9 @@ static void read_run(stmt *q, void *row)
 	r->miou_best = get_real(q);
 	r->memory_bytes = get_int(q);
 	r->disk_bytes = get_int(q);
+	r->init_checkpoint = get_int(q);
+	r->experiment = get_int(q);
+	r->part = r->experiment != 0 ? get_int(q) : 0;
 }
 
 static void read_history(stmt *q, void *row)
@@ -140,15 +144,34 @@ static tp_status record_state(db *d, int64_t run, run_state from, run_state to, 
 	return st;
 }
 
+/* What the run starts from may have been deleted since it was looked up. */
+static tp_status require_checkpoint(db *d, int64_t id, tp_err *err)
+{
+	int64_t found;
+	stmt q = stmt_open(d, "SELECT count(*) FROM checkpoint WHERE id = ? AND resume = 0", err);
+	put_int(&q, id);
+	tp_status st = stmt_int(&q, 0, &found);
+	if (st == TP_OK && found == 0)
+		st = tp_fail(err, TP_CONFLICT, 0, "checkpoint %lld has been deleted", (long long)id);
+	return st;
+}
+
 static tp_status insert(db *d, const run_row *r, int64_t *ret_id, tp_err *err)
 {
 	int64_t now = time_or_now(r->created_ms);
+	tp_status st = TP_OK;
+	if (r->init_checkpoint != 0)
+		st = require_checkpoint(d, r->init_checkpoint, err);
+	if (st == TP_OK && r->experiment != 0)
+		st = part_require(d, r->experiment, r->part, err);
+	if (st != TP_OK)
+		return st;
 	stmt q = stmt_open(
 		d,
 		"INSERT INTO run (name, config, source, target, eval, init, state, error,"
 		" stage, step, created_ms, updated_ms, seconds, miou_source, miou_current,"
-		" miou_best, memory_bytes, disk_bytes)"
-		" VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0,?,?)",
+		" miou_best, memory_bytes, disk_bytes, init_checkpoint, experiment, part)"
+		" VALUES (?,?,?,?,?,?,?,?,0,0,?,?,0.0,-1.0,-1.0,-1.0,?,?,?,?,?)",
 		err);
 	put_text(&q, r->name);
 	put_text(&q, r->config);
@@ -162,9 +185,14 @@ static tp_status insert(db *d, const run_row *r, int64_t *ret_id, tp_err *err)
 	put_int(&q, now);
 	put_int(&q, r->memory_bytes);
 	put_int(&q, r->disk_bytes);
-	tp_status st = stmt_run(&q, "add the run");
+	put_id(&q, r->init_checkpoint);
+	put_id(&q, r->experiment);
+	put_int(&q, r->experiment != 0 ? r->part : -1);
+	st = stmt_run(&q, "add the run");
 	*ret_id = sqlite3_last_insert_rowid(d->handle);
-	return st == TP_OK ? record_state(d, *ret_id, r->state, r->state, "created", err) : st;
+	if (st == TP_OK)
+		st = record_state(d, *ret_id, r->state, r->state, "created", err);
+	return st == TP_OK && r->experiment != 0 ? experiment_event(d, r->experiment, err) : st;
 }
 
 tp_status store_run_add(store *s, const run_row *r, int64_t *ret_id, tp_err *err)
@@ -211,12 +239,12 @@ tp_status store_run_list(store *s, int64_t before, int state_filter, size_t limi
 	return st;
 }
 
-static void read_id(stmt *q, void *row)
+void read_id(stmt *q, void *row)
 {
 	*(int64_t *)row = get_int(q);
 }
 
-static void id_done(void *row)
+void id_done(void *row)
 {
 	(void)row; /* an id owns nothing */
 }
@@ -292,7 +320,39 @@ tp_status store_run_history(store *s, int64_t id, run_history_row **ret, size_t 
 	return st;
 }
 
-static tp_status delete_row(db *d, int64_t id, tp_err *err)
+#define UNFINISHED "state NOT IN ('completed', 'failed', 'cancelled')"
+
+/* An unfinished run reads its initial checkpoint each time it is opened; an experiment may yet start
+ * runs from any run of it, and from those that its configurations name. */
+static tp_status require_unneeded(db *d, int64_t id, tp_err *err)
+{
+	int64_t user;
+	stmt q = stmt_open(d,
+	                   "SELECT id FROM run WHERE " UNFINISHED " AND init_checkpoint IN"
+	                   " (SELECT id FROM checkpoint WHERE run = ?) LIMIT 1",
+	                   err);
+	put_int(&q, id);
+	tp_status st = stmt_int(&q, 0, &user);
+	if (st == TP_OK && user != 0)
+		return tp_fail(err, TP_CONFLICT, 0, "run %lld starts from a checkpoint of run %lld",
+		               (long long)user, (long long)id);
+	if (st != TP_OK)
+		return st;
+	q = stmt_open(d,
+	              "SELECT e.id FROM experiment e WHERE e.state = 'running' AND"
+	              " (e.id = (SELECT experiment FROM run WHERE id = ?1) OR EXISTS (SELECT 1 FROM"
+	              " experiment_part p JOIN checkpoint c ON c.id = p.init_checkpoint"
+	              " WHERE p.experiment = e.id AND c.run = ?1)) LIMIT 1",
+	              err);
+	put_int_at(&q, 1, id);
+	st = stmt_int(&q, 0, &user);
+	if (st == TP_OK && user != 0)
+		st = tp_fail(err, TP_CONFLICT, 0, "experiment %lld, which is running, needs run %lld",
+		             (long long)user, (long long)id);
+	return st;
+}
+
+tp_status run_delete_row(db *d, int64_t id, tp_err *err)
 {
 	run_state state;
 	tp_status st = current_state(d, id, &state, err);
@@ -301,6 +361,9 @@ static tp_status delete_row(db *d, int64_t id, tp_err *err)
 	if (!run_state_final(state))
 		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s; cancel it first",
 		               (long long)id, run_state_name(state));
+	st = require_unneeded(d, id, err);
+	if (st != TP_OK)
+		return st;
 	stmt q = stmt_open(d, "DELETE FROM run WHERE id = ?", err);
 	put_int(&q, id);
 	return stmt_run(&q, "delete the run");
@@ -312,5 +375,5 @@ tp_status store_run_delete(store *s, int64_t id, tp_err *err)
 	tp_status st = writer_enter(s, &d, err);
 	if (st != TP_OK)
 		return st;
-	return writer_leave(d, delete_row(d, id, err), err);
+	return writer_leave(d, run_delete_row(d, id, err), err);
 }

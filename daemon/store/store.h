@@ -57,7 +57,7 @@ tp_status store_dataset_find(store *s, const char *name, dataset_row *ret, tp_er
 /* Rows with id > after, ascending, at most limit. */
 tp_status store_dataset_list(store *s, int64_t after, size_t limit, dataset_row **ret, size_t *ret_n,
                              tp_err *err) TP_MUST_CHECK;
-/* TP_CONFLICT while a run names it. */
+/* TP_CONFLICT while a run or an experiment names it. */
 tp_status store_dataset_delete(store *s, int64_t id, tp_err *err) TP_MUST_CHECK;
 tp_status store_dataset_images(store *s, int64_t id, dataset_image_row **ret, size_t *ret_n,
                                tp_err *err) TP_MUST_CHECK;
@@ -116,6 +116,8 @@ typedef struct run_row {
 	char *name, *config; /* config: effective run configuration, JSON */
 	int64_t source, target, eval; /* data set ids; eval 0: none */
 	int64_t init;                 /* weights id, 0: none */
+	int64_t init_checkpoint;      /* public checkpoint of another run, 0: none */
+	int64_t experiment, part;     /* the part of an experiment that it computes; 0: none */
 	run_state state;
 	char *error;                  /* "" unless failed, or why it paused by itself */
 	/* Where the durable state stands: last published position. */
@@ -131,6 +133,8 @@ typedef struct run_history_row {
 	char *reason;
 } run_history_row;
 
+/* TP_CONFLICT: the checkpoint it starts from has gone, or its experiment has ended meanwhile. TP_EXISTS:
+ * the part of the experiment has a run already. */
 tp_status store_run_add(store *s, const run_row *r, int64_t *ret_id, tp_err *err) TP_MUST_CHECK;
 tp_status store_run_get(store *s, int64_t id, run_row *ret, tp_err *err) TP_MUST_CHECK;
 /* Newest first: id < before (0: no bound); state_filter -1: all. */
@@ -144,7 +148,8 @@ tp_status store_run_set_state(store *s, int64_t id, run_state to, const char *re
                               const char *error, tp_err *err) TP_MUST_CHECK;
 tp_status store_run_history(store *s, int64_t id, run_history_row **ret, size_t *ret_n,
                             tp_err *err) TP_MUST_CHECK;
-/* Removes the run and all its rows (final states only, else TP_CONFLICT). Files are the caller's. */
+/* Removes the run and all its rows. TP_CONFLICT unless it is in a final state, and while an unfinished
+ * run or experiment needs it, which is named. Files are the caller's. */
 tp_status store_run_delete(store *s, int64_t id, tp_err *err) TP_MUST_CHECK;
 void run_row_done(run_row *r);
 void run_history_row_done(run_history_row *r);
@@ -289,6 +294,89 @@ typedef struct metric_series {
 tp_status store_metrics(store *s, int64_t run, const char *keys, int64_t from_step,
                         size_t max_points, metric_series **ret, size_t *ret_n, tp_err *err) TP_MUST_CHECK;
 void metric_series_done(metric_series *r);
+
+/* ---- experiments ------------------------------------------------------------------------ */
+#define EXPERIMENT_STATE_MAP(X)                                                                    \
+	X(RUNNING, "running")                                                                      \
+	X(COMPLETED, "completed")                                                                  \
+	X(FAILED, "failed")                                                                        \
+	X(CANCELLED, "cancelled")
+typedef enum experiment_state {
+#define X(id, text) EXPERIMENT_##id,
+	EXPERIMENT_STATE_MAP(X)
+#undef X
+	EXPERIMENT_STATES,
+} experiment_state;
+const char *experiment_state_name(experiment_state s);
+
+#define PART_STATE_MAP(X)                                                                          \
+	X(WAITING, "waiting") /* for its origin, or for its run to end */                          \
+	X(COMPLETED, "completed")                                                                  \
+	X(FAILED, "failed")                                                                        \
+	X(CANCELLED, "cancelled")
+typedef enum part_state {
+#define X(id, text) PART_##id,
+	PART_STATE_MAP(X)
+#undef X
+	PART_STATES,
+} part_state;
+const char *part_state_name(part_state s);
+
+typedef struct experiment_row {
+	int64_t id;
+	char *name, *definition; /* definition: JSON as it was given */
+	experiment_state state;
+	char *error; /* "" unless failed */
+	int64_t created_ms, updated_ms;
+} experiment_row;
+
+/* A source training that cells share, or a cell of the grid. */
+typedef struct part_row {
+	int64_t index;
+	int64_t variant; /* -1: a source training */
+	int64_t seed;
+	int64_t origin;  /* index of the part whose source model it starts from; -1: none */
+	char *config;    /* of its run, JSON; "": it is its origin's run */
+	int64_t source, target, eval; /* data set ids; eval 0: none */
+	int64_t init_checkpoint;      /* that its configuration names, 0: none */
+	int64_t steps;                /* of training */
+	part_state state;
+	char *error;
+	/* Of its run, ignored when adding; run 0: there is none. */
+	int64_t run;
+	run_state run_state;
+	char *run_error;
+	double seconds, miou_source, miou_current, miou_best;
+	char *iou;          /* of the last evaluation, JSON; "": none */
+	int64_t checkpoint; /* of the source model, 0: none */
+} part_row;
+
+/* The experiment in state running with all its parts in state waiting; parts have indices 0, 1, ... */
+tp_status store_experiment_add(store *s, const experiment_row *e, const part_row *part, size_t parts,
+                               int64_t *ret_id, tp_err *err) TP_MUST_CHECK;
+tp_status store_experiment_get(store *s, int64_t id, experiment_row *ret, tp_err *err) TP_MUST_CHECK;
+/* Newest first: id < before (0: no bound). */
+tp_status store_experiment_list(store *s, int64_t before, size_t limit, experiment_row **ret,
+                                size_t *ret_n, tp_err *err) TP_MUST_CHECK;
+/* Those that are running or have parts that wait, oldest first. */
+tp_status store_experiment_open_ids(store *s, int64_t **ret, size_t *ret_n, tp_err *err) TP_MUST_CHECK;
+/* All parts in the order of their indices. */
+tp_status store_experiment_parts(store *s, int64_t id, part_row **ret, size_t *ret_n,
+                                 tp_err *err) TP_MUST_CHECK;
+/* A waiting part gets its final state; one that has it keeps it. With an experiment.state event. */
+tp_status store_experiment_settle(store *s, int64_t id, int64_t part, part_state to,
+                                  const char *error, tp_err *err) TP_MUST_CHECK;
+/* From running to a final state, with an experiment.state event. TP_CONFLICT when it is in another
+ * final state already; the same is accepted without effect. Cancelling settles the parts that have no
+ * run; those that have one wait until it has ended. */
+tp_status store_experiment_end(store *s, int64_t id, experiment_state to, const char *error,
+                               tp_err *err) TP_MUST_CHECK;
+/* TP_CONFLICT while it is running or a run of it has not ended. with_runs: their rows go too, unless a
+ * run outside needs one; *ret_runs are their ids (to free), for the caller to remove the files. */
+tp_status store_experiment_delete(store *s, int64_t id, bool with_runs, int64_t **ret_runs,
+                                  size_t *ret_n, tp_err *err) TP_MUST_CHECK;
+void experiment_row_done(experiment_row *r);
+void part_row_done(part_row *r);
 
 /* ---- events (server-sent, replayable) ---------------------------------------------------- */
 typedef struct event_row {

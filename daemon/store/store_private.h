@@ -97,6 +97,15 @@ int64_t time_or_now(int64_t given);
 
 /* runs.c: TP_NOTFOUND unless the run exists. */
 tp_status run_require(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
+/* An id as a row of a list, and what frees it: nothing. */
+void read_id(stmt *q, void *row);
+void id_done(void *row);
+/* Deletes a run that is in a final state and that nobody needs, inside a transaction of the caller. */
+tp_status run_delete_row(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
+/* experiments.c: TP_CONFLICT unless the part waits for a run, which is about to be added. */
+tp_status part_require(db *d, int64_t experiment, int64_t part, tp_err *err) TP_MUST_CHECK;
+/* Tells listeners that an experiment has changed. */
+tp_status experiment_event(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 /* events.c: inside a transaction of the caller; `data` is JSON. */
 tp_status event_insert(db *d, int64_t run, const char *type, const char *data, int64_t *ret_id,
                        tp_err *err) TP_MUST_CHECK;
