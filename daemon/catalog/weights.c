@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "ckpt/weights.h"
+#include "config/run_config.h"
 
 static tp_status check_request(const weights_request *r, tp_err *err)
 {
@@ -20,6 +21,9 @@ static tp_status check_request(const weights_request *r, tp_err *err)
 			return tp_fail(err, TP_INVALID, 0, "name: holds a control character");
 	if (r->name[strspn(r->name, "0123456789")] == 0)
 		return tp_fail(err, TP_INVALID, 0, "name: should not be a number, ids are numbers");
+	if (strncmp(r->name, RUN_INIT_CHECKPOINT, strlen(RUN_INIT_CHECKPOINT)) == 0)
+		return tp_fail(err, TP_INVALID, 0, "name: should not begin with " RUN_INIT_CHECKPOINT
+		                                   ", runs name checkpoints so");
 	return TP_OK;
 }
 

@@ -15,7 +15,7 @@ typedef struct run_config {
 	char name[RUN_NAME_MAX];
 	char preset[32];
 	char source[256], target[256], eval[256]; /* data set names or ids; eval "" = none */
-	char init[256];                           /* weights name or id; "" = random */
+	char init[256];                           /* weights name or id, checkpoint:ID; "" = random */
 	recipe recipe;
 } run_config;
 
@@ -23,6 +23,9 @@ typedef struct config_error {
 	char pointer[200]; /* "/self_training/voting/window" */
 	char detail[300];
 } config_error;
+
+/* How init names another run's checkpoint: "checkpoint:12". Weights may not be called so. */
+#define RUN_INIT_CHECKPOINT "checkpoint:"
 
 /* Collects up to max errors (all that can be found, not only the first); TP_INVALID when there is any,
  * with the first as err's text. */

@@ -16,7 +16,8 @@ const string_field run_config_strings[RUN_CONFIG_STRINGS] = {
 	{"/eval", STRING(eval), .nullable = true, .id = true,
 	 .text = "Labelled data set to judge by, or null"},
 	{"/model/init", STRING(init), .nullable = true, .id = true,
-	 .text = "Weights to start from, by name or id; null starts from random numbers"},
+	 .text = "Weights to start from, by name or id, or checkpoint:ID, the whole network that another"
+		 " run left; null starts from random numbers"},
 };
 const char run_config_default_preset[] = "tpld";
 

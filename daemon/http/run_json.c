@@ -82,6 +82,8 @@ json_t *run_json(store *s, scheduler *sch, const run_row *r)
 	set_dataset(o, "source", s, r->source);
 	set_dataset(o, "target", s, r->target);
 	set_dataset(o, "eval", s, r->eval);
+	set(o, "experiment",
+	    r->experiment != 0 ? json_integer((json_int_t)r->experiment) : json_null());
 	set(o, "created", json_time(r->created_ms));
 	set(o, "updated", json_time(r->updated_ms));
 	set(o, "seconds", json_number_or_null(r->seconds));

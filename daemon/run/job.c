@@ -136,7 +136,14 @@ static tp_status load_initial(job *j, tp_err *err)
 		return TP_OK;
 	st_file f;
 	weights_info info;
-	tp_status st = st_open(j->state_dirfd, s->init_file, &f, err);
+	char sha[65];
+	tp_status st = TP_OK;
+	if (s->init_sha256[0] != 0)
+		st = sha256_file(j->state_dirfd, s->init_file, sha, err);
+	if (st == TP_OK && s->init_sha256[0] != 0 && strcmp(sha, s->init_sha256) != 0)
+		st = tp_fail(err, TP_CORRUPT, 0, "%s: checksum differs", s->init_file);
+	if (st == TP_OK)
+		st = st_open(j->state_dirfd, s->init_file, &f, err);
 	if (st != TP_OK)
 		return st;
 	st = weights_load(&f, &s->net, true, j->state.values, &info, err);

@@ -26,7 +26,9 @@ typedef struct job_setup {
 	run_config config;
 	job_images source, target, eval; /* source and eval: labelled images only; eval.count may be 0 */
 	int64_t init;                    /* weights id, 0: none */
+	int64_t init_checkpoint;         /* another run's, 0: none */
 	char *init_file;                 /* relative to the state directory, or NULL */
+	char init_sha256[65];            /* of that file, when it is a checkpoint; else "" */
 	net_spec spec;
 	input_norm norm;
 	graph net, disc;

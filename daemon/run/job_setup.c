@@ -94,10 +94,38 @@ static void check_same_classes(const job_images *a, const job_images *b, const c
 	}
 }
 
+/* Whether the network fits the file: what is in it, its input scaling, its stride-2 padding. */
+static tp_status check_init(int dirfd, job_setup *s, weights_info *info, problems *p)
+{
+	st_file f;
+	graph g;
+	tp_err why = {0};
+	net_spec probe = s->spec;
+	tp_status rc = st_open(dirfd, s->init_file, &f, p->err);
+	if (rc != TP_OK)
+		return rc;
+	rc = net_build(&probe, &g, p->err);
+	if (rc == TP_OK) {
+		rc = weights_check(&f, &g, info, &why);
+		if (rc != TP_OK)
+			problem(p, "/model/init", "%s", why.text);
+		graph_done(&g);
+		if (rc == TP_OK) {
+			memcpy(s->norm.mean, info->input_mean, sizeof s->norm.mean);
+			memcpy(s->norm.std, info->input_std, sizeof s->norm.std);
+			s->spec.same_pad = info->same_pad;
+		}
+		rc = TP_OK;
+	}
+	st_close(&f);
+	return rc;
+}
+
 /* Finds the initial weights; their metadata decide input scaling and stride-2 padding. */
-static tp_status resolve_init(store *st, int dirfd, job_setup *s, problems *p)
+static tp_status resolve_weights(store *st, int dirfd, job_setup *s, problems *p)
 {
 	weights_row row;
+	weights_info info;
 	tp_err why = {0};
 	tp_status rc = store_weights_find(st, s->config.init, &row, &why);
 	if (rc == TP_NOTFOUND) {
@@ -111,28 +139,90 @@ static tp_status resolve_init(store *st, int dirfd, job_setup *s, problems *p)
 	weights_row_done(&row);
 	if (s->init_file == NULL)
 		return tp_fail(p->err, TP_NOMEM, 0, "out of memory");
-	st_file f;
-	rc = st_open(dirfd, s->init_file, &f, p->err);
+	return check_init(dirfd, s, &info, p);
+}
+
+/* A checkpoint of a run that goes on may be rewound and written again under another id. */
+static tp_status check_run_ended(store *st, const checkpoint_row *c, problems *p)
+{
+	run_row run;
+	tp_status rc = store_run_get(st, c->run, &run, p->err);
 	if (rc != TP_OK)
 		return rc;
-	weights_info info;
-	graph g;
-	net_spec probe = s->spec;
-	rc = net_build(&probe, &g, p->err);
-	if (rc == TP_OK) {
-		rc = weights_check(&f, &g, &info, &why);
-		if (rc != TP_OK)
-			problem(p, "/model/init", "%s", why.text);
-		graph_done(&g);
-		if (rc == TP_OK) {
-			memcpy(s->norm.mean, info.input_mean, sizeof s->norm.mean);
-			memcpy(s->norm.std, info.input_std, sizeof s->norm.std);
-			s->spec.same_pad = info.same_pad;
-		}
-		rc = TP_OK;
-	}
+	if (!run_state_final(run.state))
+		problem(p, "/model/init", "checkpoint %lld belongs to run %lld, which is %s and not ended",
+		        (long long)c->id, (long long)c->run, run_state_name(run.state));
+	run_row_done(&run);
+	return TP_OK;
+}
+
+/* A checkpoint describes its network; one that differs would be loaded in part only. */
+static tp_status check_same_network(int dirfd, const job_setup *s, problems *p)
+{
+	st_file f;
+	net_spec is;
+	input_norm norm;
+	tp_status rc = st_open(dirfd, s->init_file, &f, p->err);
+	if (rc != TP_OK)
+		return rc;
+	const net_spec *want = &s->spec;
+	rc = net_meta_read(&f, &is, &norm, p->err);
 	st_close(&f);
+	if (rc != TP_OK)
+		return rc;
+	if (is.arch != want->arch)
+		problem(p, "/model/init", "%s is a network of %s, not %s", s->config.init,
+		        net_arch_name(is.arch), net_arch_name(want->arch));
+	else if (is.width_divisor != want->width_divisor)
+		problem(p, "/model/init", "%s has a width divisor of %zu, not %zu", s->config.init,
+		        is.width_divisor, want->width_divisor);
+	else if (is.classes != want->classes)
+		problem(p, "/model/init", "%s tells %zu classes apart, the source has %zu", s->config.init,
+		        is.classes, want->classes);
+	else if (is.aspp_branches != want->aspp_branches)
+		problem(p, "/model/init", "%s has %zu branches in its head, not %zu", s->config.init,
+		        is.aspp_branches, want->aspp_branches);
+	return TP_OK;
+}
+
+/* "checkpoint:12": the whole network that another run left. */
+static tp_status resolve_checkpoint(store *st, int dirfd, job_setup *s, problems *p)
+{
+	const char *number = s->config.init + strlen(RUN_INIT_CHECKPOINT);
+	size_t digits = strspn(number, "0123456789");
+	checkpoint_row row;
+	weights_info info;
+	tp_err why = {0};
+	if (digits == 0 || digits > 18 || number[digits] != 0) {
+		problem(p, "/model/init", "'%s' is not " RUN_INIT_CHECKPOINT "ID", s->config.init);
+		return TP_OK;
+	}
+	tp_status rc = store_checkpoint_get(st, strtoll(number, NULL, 10), &row, &why);
+	if (rc == TP_NOTFOUND) {
+		problem(p, "/model/init", "there is no checkpoint %s", number);
+		return TP_OK;
+	}
+	if (rc != TP_OK)
+		return tp_fail(p->err, rc, 0, "%s", why.text);
+	s->init_checkpoint = row.id;
+	s->init_file = strdup(row.file);
+	(void)snprintf(s->init_sha256, sizeof s->init_sha256, "%s", row.sha256);
+	rc = s->init_file == NULL ? tp_fail(p->err, TP_NOMEM, 0, "out of memory")
+	                          : check_run_ended(st, &row, p);
+	checkpoint_row_done(&row);
+	if (rc == TP_OK && p->count == 0)
+		rc = check_same_network(dirfd, s, p);
+	if (rc == TP_OK && p->count == 0)
+		rc = check_init(dirfd, s, &info, p);
+	if (rc == TP_OK && p->count == 0 && (!info.whole || info.missing > 0))
+		problem(p, "/model/init", "%s is no whole network", s->config.init);
 	return rc;
+}
+
+static tp_status resolve_init(store *st, int dirfd, job_setup *s, problems *p)
+{
+	bool checkpoint = strncmp(s->config.init, RUN_INIT_CHECKPOINT, strlen(RUN_INIT_CHECKPOINT)) == 0;
+	return checkpoint ? resolve_checkpoint(st, dirfd, s, p) : resolve_weights(st, dirfd, s, p);
 }
 
 static double pixels_of(const job_images *im, double scale)

@@ -298,7 +298,8 @@ static tp_status plan_of(const scheduler *s, const job_setup *setup, run_plan *r
 	run_plan p = {.source = setup->source.dataset,
 	              .target = setup->target.dataset,
 	              .eval = setup->eval.dataset,
-	              .init = setup->init};
+	              .init = setup->init,
+	              .init_checkpoint = setup->init_checkpoint};
 	for (size_t i = 0; i < setup->stage_count; i++)
 		p.steps_total += (int64_t)recipe_stage_steps(&setup->config.recipe, &setup->stages[i]);
 	tp_status st = job_setup_needs(setup, threads_of(s, &setup->config.recipe), &p.memory_bytes,
@@ -344,8 +345,9 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 	return st;
 }
 
-tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
-                           size_t max, size_t *ret_errors, tp_err *err)
+tp_status scheduler_submit_part(scheduler *s, const run_config *c, int64_t experiment, int64_t part,
+                                int64_t *ret_id, config_error *errors, size_t max, size_t *ret_errors,
+                                tp_err *err)
 {
 	run_plan p;
 	tp_status st = scheduler_plan(s, c, &p, errors, max, ret_errors, err);
@@ -362,6 +364,9 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	               .target = p.target,
 	               .eval = p.eval,
 	               .init = p.init,
+	               .init_checkpoint = p.init_checkpoint,
+	               .experiment = experiment,
+	               .part = part,
 	               .state = RUN_QUEUED,
 	               .error = (char *)"",
 	               .miou_source = -1,
@@ -376,6 +381,12 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	free(text);
 	s->notify(s->notify_arg);
 	return st;
+}
+
+tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
+                           size_t max, size_t *ret_errors, tp_err *err)
+{
+	return scheduler_submit_part(s, c, 0, 0, ret_id, errors, max, ret_errors, err);
 }
 
 tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err)

@@ -45,7 +45,7 @@ void scheduler_free(scheduler *s);
  * has images, the source has labels, class counts agree, weights fit the architecture, memory. Errors
  * as in run_config.h. */
 typedef struct run_plan {
-	int64_t source, target, eval, init;
+	int64_t source, target, eval, init, init_checkpoint;
 	uint64_t memory_bytes, disk_bytes; /* predicted */
 	int64_t steps_total;
 } run_plan;
@@ -55,10 +55,16 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
                            size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
 
+/* The same for a part of an experiment: the run and what it is for are written at once. TP_CONFLICT and
+ * TP_EXISTS as in store_run_add. */
+tp_status scheduler_submit_part(scheduler *s, const run_config *c, int64_t experiment, int64_t part,
+                                int64_t *ret_id, config_error *errors, size_t max, size_t *ret_errors,
+                                tp_err *err) TP_MUST_CHECK;
+
 typedef enum run_action { ACTION_PAUSE, ACTION_RESUME, ACTION_CANCEL } run_action;
 /* TP_NOTFOUND; TP_CONFLICT names the state and what is allowed in it. */
 tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err) TP_MUST_CHECK;
-/* Deletes rows and files of a run in a final state; else TP_CONFLICT. */
+/* Deletes rows and files of a run in a final state that nobody needs; else TP_CONFLICT. */
 tp_status scheduler_delete(scheduler *s, int64_t run, tp_err *err) TP_MUST_CHECK;
 
 /* Where a run stands, live for the running one, from its row otherwise. */
