@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "config/daemon_config.h"
+#include "experiment/experiments.h"
 #include "http/server.h"
 #include "log.h"
 #include "notify.h"
@@ -29,6 +30,7 @@ typedef struct tpldd {
 	int state_dirfd, lock_fd;
 	store *store;
 	scheduler *scheduler;
+	experiments *experiments;
 	http_server *http;
 } tpldd;
 
@@ -57,11 +59,20 @@ static void on_watchdog(uv_timer_t *h)
 	notify_send("WATCHDOG=1");
 }
 
-static void on_change(void *arg)
+static void on_experiment_change(void *arg)
 {
 	tpldd *d = arg;
 	if (d->http != NULL)
 		http_server_wake(d->http);
+}
+
+/* A run's news may be an experiment's cue; an experiment's own news are not, or it would never rest. */
+static void on_change(void *arg)
+{
+	tpldd *d = arg;
+	if (d->experiments != NULL)
+		experiments_wake(d->experiments);
+	on_experiment_change(d);
 }
 
 static void on_http_line(void *arg, const char *line)
@@ -98,14 +109,24 @@ static tp_status start(tpldd *d, tp_err *err)
 		st = store_open(d->config.state_dir, d->config.migrations_dir, &d->store, err);
 	if (st == TP_OK)
 		st = scheduler_create(d->store, &d->config, on_change, d, &d->scheduler, err);
+	const experiments_deps parts = {.store = d->store,
+	                                .scheduler = d->scheduler,
+	                                .state_dirfd = d->state_dirfd,
+	                                .notify = on_experiment_change,
+	                                .notify_arg = d};
+	if (st == TP_OK)
+		st = experiments_create(&parts, &d->experiments, err);
 	const http_deps deps = {.store = d->store,
 	                        .scheduler = d->scheduler,
+	                        .experiments = d->experiments,
 	                        .config = &d->config,
 	                        .state_dirfd = d->state_dirfd,
 	                        .version = TPLDD_VERSION,
 	                        .log = on_http_line};
 	if (st == TP_OK)
 		st = http_server_create(&d->loop, &deps, &d->http, err);
+	if (st == TP_OK)
+		st = experiments_start(d->experiments, err);
 	if (st == TP_OK)
 		st = scheduler_start(d->scheduler, err);
 	if (st != TP_OK)
@@ -142,11 +163,14 @@ static void stop(tpldd *d)
 		(void)unlinkat(d->state_dirfd, "endpoint", 0);
 	if (d->http != NULL)
 		http_server_stop(d->http);
+	if (d->experiments != NULL)
+		experiments_stop(d->experiments);
 	if (d->scheduler != NULL)
 		scheduler_stop(d->scheduler);
 	http_server_free(d->http);
 	d->http = NULL;
 	scheduler_free(d->scheduler);
+	experiments_free(d->experiments);
 	store_close(d->store);
 	sigset_t all; /* everything is saved: from here on nothing may cut the exit status off */
 	(void)sigfillset(&all);

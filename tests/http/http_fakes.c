@@ -65,8 +65,9 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 	return TP_OK;
 }
 
-tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
-                           size_t max, size_t *ret_errors, tp_err *err)
+tp_status scheduler_submit_part(scheduler *s, const run_config *c, int64_t experiment, int64_t part,
+                                int64_t *ret_id, config_error *errors, size_t max, size_t *ret_errors,
+                                tp_err *err)
 {
 	run_plan p;
 	tp_status st = scheduler_plan(s, c, &p, errors, max, ret_errors, err);
@@ -78,6 +79,8 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	             .config = text,
 	             .source = p.source,
 	             .target = p.target,
+	             .experiment = experiment,
+	             .part = part,
 	             .state = RUN_QUEUED,
 	             .error = (char *)(uintptr_t) "",
 	             .miou_source = -1,
@@ -91,6 +94,12 @@ tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, c
 	free(text);
 	json_decref(config);
 	return st;
+}
+
+tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
+                           size_t max, size_t *ret_errors, tp_err *err)
+{
+	return scheduler_submit_part(s, c, 0, 0, ret_id, errors, max, ret_errors, err);
 }
 
 tp_status scheduler_act(scheduler *s, int64_t run, run_action a, tp_err *err)

@@ -1,7 +1,7 @@
 """Who includes whom: a folder sees only itself and those before it. usage: check_includes.py SOURCE_DIR
 
 core/:   base < op < optim < net < loss < adapt < data < ckpt < train
-daemon/: store, config < catalog < run < http, all above core; core never sees daemon.
+daemon/: store, config < catalog < run < experiment < http, all above core; core never sees daemon.
 The small programs (ctl, demo) stay within what is named for them below.
 """
 import os
@@ -15,8 +15,9 @@ DAEMON = {
     "config": {"config"},
     "catalog": {"catalog", "store", "config"},
     "run": {"run", "catalog", "store", "config"},
-    "http": {"http", "run", "catalog", "store", "config"},
-    "": {"", "http", "run", "catalog", "store", "config"},
+    "experiment": {"experiment", "run", "store", "config"},
+    "http": {"http", "experiment", "run", "catalog", "store", "config"},
+    "": {"", "http", "experiment", "run", "catalog", "store", "config"},
 }
 # Libraries by header: who may use them.
 SYSTEM = {
@@ -30,7 +31,8 @@ SYSTEM = {
     r"png\.h": ["core/data"],
     r"zlib\.h": ["core/data"],
     r"openssl/.*": ["core/base", "daemon/http", "daemon/store", "daemon/catalog"],
-    r"jansson\.h": ["daemon/config", "daemon/catalog", "daemon/run", "daemon/http", "daemon/store", "ctl"],
+    r"jansson\.h": ["daemon/config", "daemon/catalog", "daemon/run", "daemon/experiment", "daemon/http",
+                     "daemon/store", "ctl"],
 }
 
 
