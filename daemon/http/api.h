@@ -30,12 +30,16 @@ route_handler api_run_rounds, api_run_iou, api_run_confusion, api_run_profile;
 /* api_images.c */
 route_handler api_images_list, api_image_get, api_image_thumb, api_image_layer,
         api_image_probabilities;
+/* api_experiments.c */
+route_handler api_experiments_list, api_experiment_add, api_experiment_get, api_experiment_cancel,
+        api_experiment_delete;
 /* api_events.c */
 route_handler api_events;
 
 /* Shorthands for the handlers. */
 static inline store *api_store(const request *r) { return r->server->deps.store; }
 static inline scheduler *api_scheduler(const request *r) { return r->server->deps.scheduler; }
+static inline experiments *api_experiments(const request *r) { return r->server->deps.experiments; }
 static inline int api_dirfd(const request *r) { return r->server->deps.state_dirfd; }
 
 /* The run of the path, or an answer (404, ...). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/api.h"
+#include "http/csv.h"
 #include "http/json_out.h"
 #include "http/row_json.h"
 
@@ -65,64 +66,35 @@ static json_t *point_json(const evaluation_row *e)
 	                 e->phase, "miou", json_share_or_null(e->miou), "iou", json_stored(e->iou));
 }
 
-/* A CSV field in quotes when it needs them (RFC 4180). */
-static void csv_text(FILE *f, const char *s)
-{
-	if (strpbrk(s, ",\"\r\n") == NULL) {
-		(void)fputs(s, f);
-		return;
-	}
-	(void)fputc('"', f);
-	for (; *s != 0; s++) {
-		if (*s == '"')
-			(void)fputc('"', f);
-		(void)fputc(*s, f);
-	}
-	(void)fputc('"', f);
-}
-
 /* step,round,phase,miou,CLASS...; absent values are empty, the source model's round too. */
 static void respond_csv(request *r, const json_t *classes, const evaluation_row *row, size_t n)
 {
-	char *text = NULL;
-	size_t size = 0, i;
-	FILE *f = open_memstream(&text, &size);
-	if (f == NULL) {
-		respond_json(r, 200, NULL);
-		return;
-	}
+	static const char *const heads[] = {"step", "round", "phase", "miou"};
+	csv out;
+	size_t i;
 	const json_t *c;
-	(void)fputs("step,round,phase,miou", f);
-	json_array_foreach((json_t *)classes, i, c) {
-		(void)fputc(',', f);
-		csv_text(f, json_string_value(c));
-	}
-	(void)fputs("\r\n", f);
+	if (!csv_open(r, &out))
+		return;
+	for (i = 0; i < sizeof heads / sizeof *heads; i++)
+		csv_text(&out, heads[i]);
+	json_array_foreach((json_t *)classes, i, c)
+		csv_text(&out, json_string_value(c));
+	csv_end_line(&out);
 	for (size_t k = 0; k < n; k++) {
 		const evaluation_row *e = &row[k];
-		(void)fprintf(f, "%lld,", (long long)e->step);
-		if (e->round >= 0)
-			(void)fprintf(f, "%lld", (long long)e->round);
-		(void)fprintf(f, ",%s,", e->phase);
-		if (isfinite(e->miou) && e->miou >= 0.0)
-			(void)fprintf(f, "%.6f", e->miou);
+		csv_int(&out, true, e->step);
+		csv_int(&out, e->round >= 0, e->round);
+		csv_text(&out, e->phase);
+		csv_share(&out, e->miou >= 0.0 ? e->miou : (double)NAN);
 		json_t *iou = json_stored(e->iou);
 		for (i = 0; i < json_array_size(classes); i++) {
 			const json_t *v = json_array_get(iou, i);
-			(void)fputc(',', f);
-			if (json_is_number(v))
-				(void)fprintf(f, "%.6f", json_number_value(v));
+			csv_share(&out, json_is_number(v) ? json_number_value(v) : (double)NAN);
 		}
 		json_decref(iou);
-		(void)fputs("\r\n", f);
+		csv_end_line(&out);
 	}
-	bool bad = ferror(f) != 0;
-	if (fclose(f) != 0 || bad) {
-		free(text);
-		respond_json(r, 200, NULL);
-		return;
-	}
-	respond_bytes(r, "text/csv; charset=utf-8", text, size);
+	csv_respond(r, &out);
 }
 
 void api_run_iou(request *r)

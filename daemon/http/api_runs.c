@@ -180,17 +180,8 @@ void api_run_delete(request *r)
 
 static void act(request *r, run_action action)
 {
-	if (r->body_size > 0) {
-		json_t *body = request_json(r);
-		if (body == NULL)
-			return;
-		bool empty = json_object_size(body) == 0;
-		json_decref(body);
-		if (!empty) {
-			respond_problem(r, 422, "invalid", NULL, "this action takes no parameters");
-			return;
-		}
-	}
+	if (!request_no_parameters(r))
+		return;
 	tp_err err = {0};
 	tp_status st = scheduler_act(api_scheduler(r), r->param[0], action, &err);
 	run_row row;

@@ -251,3 +251,17 @@ json_t *request_json(request *r)
 	}
 	return j;
 }
+
+bool request_no_parameters(request *r)
+{
+	if (r->body_size == 0)
+		return true;
+	json_t *body = request_json(r);
+	if (body == NULL)
+		return false;
+	bool empty = json_object_size(body) == 0;
+	json_decref(body);
+	if (!empty)
+		respond_problem(r, 422, "invalid", NULL, "this action takes no parameters");
+	return empty;
+}

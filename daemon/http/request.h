@@ -91,5 +91,7 @@ tp_status request_body_open(request *r, tp_err *err) TP_MUST_CHECK;
 /* Parses the JSON body: one object, no duplicate keys, nested at most REQUEST_JSON_DEPTH deep.
  * NULL: answer holds the 400 with the position. The caller decrefs. */
 json_t *request_json(request *r);
+/* For actions: no body, or {}. False: answered. */
+bool request_no_parameters(request *r);
 
 #endif

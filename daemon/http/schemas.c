@@ -33,7 +33,7 @@ static const struct {
 	 "eta_seconds:num? loss:num? seconds_per_step:num? wait_share:num? "
 	 "heartbeat_age_seconds:num? error:str? miou:{source_only:num? current:num? "
 	 "best:num?} preset:str? seed:int? source:str? source_id:int? target:str? "
-	 "target_id:int? eval:str? eval_id:int? created:time updated:time seconds:num "
+	 "target_id:int? eval:str? eval_id:int? experiment:int? created:time updated:time seconds:num "
 	 "config:any state_history?:[StateChange] memory_bytes?:int disk_bytes?:int}"},
 	{"StateChange", "{time:time from:State to:State reason:str?}"},
 	{"Validation",
@@ -59,6 +59,29 @@ static const struct {
 	{"ImageScore",
 	 "{round:int confidence:num? entropy:num? split:easy|hard rank:int "
 	 "coverage:Coverage class_confidence:[num?]}"},
+	{"NewExperiment",
+	 "{name:str seeds:[int] variants:[NewVariant] config?:any baseline?:str upper_bound?:str?}"},
+	{"NewVariant", "{name:str preset?:str config?:any}"},
+	{"ExperimentState", "running|completed|failed|cancelled"},
+	{"ExperimentItem",
+	 "{id:int name:str state:ExperimentState created:time runs_total:int runs_done:int "
+	 "progress:num variants:int seeds:int}"},
+	{"Experiment",
+	 "{id:int name:str state:ExperimentState created:time error:str? baseline:str "
+	 "upper_bound:str? seeds:[int] runs_total:int runs_done:int progress:num eta_seconds:num? "
+	 "classes:[Class] source_runs:[SourceRun] variants:[Variant] config:any}"},
+	{"PartState",
+	 "waiting|queued|starting|running|pausing|paused|cancelling|completing|completed|failed|"
+	 "cancelled|interrupted"},
+	{"SourceRun", "{run:int? seed:int state:PartState miou:num?}"},
+	{"Variant",
+	 "{name:str preset:str cells:[Cell] count:int "
+	 "miou:{mean:num deviation:num? min:num max:num}? iou:[{mean:num deviation:num?}?] "
+	 "difference:{mean:num deviation:num? t:num? p:num? count:int iou:[num?]}? "
+	 "gap_closed:num?}"},
+	{"Cell",
+	 "{seed:int run:int? state:PartState source_run:int? miou_source:num? miou:num? "
+	 "miou_best:num? iou:[num?]}"},
 	{"Checkpoint",
 	 "{id:int run:int round:int? phase:str step:int sha256:str bytes:int created:time}"},
 	{"Event", "{id:int run:int? time:time type:str ...}"},

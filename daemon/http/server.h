@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "config/daemon_config.h"
+#include "experiment/experiments.h"
 #include "run/scheduler.h"
 #include "store/store.h"
 
@@ -26,6 +27,7 @@ typedef void http_log(void *arg, const char *line);
 typedef struct http_deps {
 	store *store;
 	scheduler *scheduler;
+	experiments *experiments;
 	const daemon_config *config;
 	int state_dirfd;     /* the open state directory */
 	const char *version; /* "0.1.0" */

@@ -4,7 +4,8 @@
  * usage: http_fixture STATE_DIR WEB_DIR MIGRATIONS_DIR [PORT]
  * Prints the URL and serves until SIGTERM. A fresh STATE_DIR is filled with two data sets of 60
  * tiny pictures below STATE_DIR/data, one completed run (id 1) with two rounds, curves,
- * evaluations, layers of image 0..9 and a checkpoint. WEB_DIR "": no static files. */
+ * evaluations, layers of image 0..9 and a checkpoint, and one completed experiment (id 1) whose only
+ * cell is that run. Experiments advance as in the daemon. WEB_DIR "": no static files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -18,6 +19,7 @@
 #include "base/file.h"
 #include "catalog/datasets.h"
 #include "data/png.h"
+#include "experiment/experiments.h"
 #include "http/server.h"
 #include "store/run_files.h"
 
@@ -30,6 +32,7 @@ typedef struct fixture {
 	uv_signal_t term;
 	uv_timer_t pulse;
 	http_server *http;
+	experiments *experiments;
 	store *store;
 	daemon_config config;
 	int dirfd;
@@ -232,6 +235,26 @@ static void add_profiles(fixture *f, int64_t run)
 	}
 }
 
+/* Of one cell, for the run that is added next. */
+static int64_t add_experiment(fixture *f, int64_t source, int64_t target)
+{
+	char name[] = "small", config[] = "{}",
+	     definition[] = "{\"name\":\"small\",\"seeds\":[1],\"config\":{\"source\":\"synth\","
+			    "\"target\":\"real\",\"eval\":\"real\"},\"variants\":[{\"name\":\"tpld\"}]}";
+	tp_err err = {0};
+	int64_t id;
+	experiment_row e = {.name = name, .definition = definition};
+	part_row p = {.seed = 1,
+	              .origin = -1,
+	              .config = config,
+	              .source = source,
+	              .target = target,
+	              .eval = target,
+	              .steps = 100};
+	check(store_experiment_add(f->store, &e, &p, 1, &id, &err), &err, "experiment");
+	return id;
+}
+
 static void seed(fixture *f)
 {
 	tp_err err = {0};
@@ -245,6 +268,7 @@ static void seed(fixture *f)
 	             .source = source,
 	             .target = target,
 	             .eval = target,
+	             .experiment = add_experiment(f, source, target),
 	             .state = RUN_QUEUED,
 	             .error = empty,
 	             .miou_source = -1,
@@ -277,6 +301,10 @@ static void seed(fixture *f)
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++)
 		check(store_run_set_state(f->store, run, path[i], "seed", NULL, &err), &err,
 		      "state");
+	check(store_experiment_settle(f->store, r.experiment, 0, PART_COMPLETED, "", &err), &err,
+	      "cell");
+	check(store_experiment_end(f->store, r.experiment, EXPERIMENT_COMPLETED, "", &err), &err,
+	      "experiment");
 }
 
 static void on_term(uv_signal_t *h, int number)
@@ -285,10 +313,19 @@ static void on_term(uv_signal_t *h, int number)
 	uv_stop(h->loop);
 }
 
+static void on_experiment(void *arg)
+{
+	fixture *f = arg;
+	if (f->http != NULL)
+		http_server_wake(f->http);
+}
+
 /* What the trainer's thread does in the daemon: says that something moved. */
 static void on_pulse(uv_timer_t *t)
 {
-	http_server_wake(((fixture *)t->data)->http);
+	fixture *f = t->data;
+	http_server_wake(f->http);
+	experiments_wake(f->experiments);
 }
 
 static void on_line(void *arg, const char *line)
@@ -323,13 +360,21 @@ int main(int argc, char **argv)
 		seed(&f);
 	scheduler *fake = fake_scheduler(f.store);
 	(void)uv_loop_init(&f.loop);
+	const experiments_deps parts = {.store = f.store,
+	                                .scheduler = fake,
+	                                .state_dirfd = f.dirfd,
+	                                .notify = on_experiment,
+	                                .notify_arg = &f};
+	check(experiments_create(&parts, &f.experiments, &err), &err, "experiments");
 	const http_deps deps = {.store = f.store,
 	                        .scheduler = fake,
+	                        .experiments = f.experiments,
 	                        .config = &f.config,
 	                        .state_dirfd = f.dirfd,
 	                        .version = "0.0-fixture",
 	                        .log = on_line};
 	check(http_server_create(&f.loop, &deps, &f.http, &err), &err, "server");
+	check(experiments_start(f.experiments, &err), &err, "experiments");
 	(void)uv_signal_init(&f.loop, &f.term);
 	(void)uv_signal_start(&f.term, on_term, SIGTERM);
 	(void)uv_timer_init(&f.loop, &f.pulse);
@@ -341,6 +386,7 @@ int main(int argc, char **argv)
 	uv_close((uv_handle_t *)&f.term, NULL);
 	uv_close((uv_handle_t *)&f.pulse, NULL);
 	http_server_stop(f.http);
+	experiments_free(f.experiments);
 	http_server_free(f.http);
 	(void)uv_run(&f.loop, UV_RUN_DEFAULT);
 	int left = uv_loop_close(&f.loop);
