@@ -17,6 +17,9 @@ ctl_handler server_status, server_info, server_health, server_metrics, server_sc
 ctl_handler run_create, run_validate, run_ls, run_show, run_config_show, run_watch, run_pause,
 	run_resume, run_cancel, run_rm, run_metrics, run_iou, run_confusion, run_rounds,
 	run_profile;
+/* experiments.c */
+ctl_handler experiment_run, experiment_list, experiment_show, experiment_watch, experiment_cancel,
+	experiment_delete;
 /* images.c */
 ctl_handler image_ls, image_show, image_get, image_probabilities;
 /* checkpoints.c */

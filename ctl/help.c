@@ -42,7 +42,8 @@ void help_program(void)
 	(void)printf(
 		"usage: tpldctl [OPTIONS] COMMAND\n\n"
 		"Drives tpldd, the daemon that adapts segmentation networks, over HTTP.\n"
-		"RUN, DATASET and WEIGHTS are ids or names; a run is also @last or @running.\n\n"
+		"RUN, EXPERIMENT, DATASET and WEIGHTS are ids or names; a run is also @last or"
+		" @running.\n\n"
 		"Commands (tpldctl COMMAND --help says more):\n");
 	for (size_t i = 0; i < count; i++)
 		print_command(&k[i]);

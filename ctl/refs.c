@@ -13,6 +13,7 @@ static const struct {
 	[REF_RUN] = {"/api/v1/runs", "run"},
 	[REF_DATASET] = {"/api/v1/datasets", "data set"},
 	[REF_WEIGHTS] = {"/api/v1/weights", "weights file"},
+	[REF_EXPERIMENT] = {"/api/v1/experiments", "experiment"},
 };
 
 /* The id of the first item of a list, or "" when it is empty. */

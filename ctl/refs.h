@@ -7,7 +7,7 @@
 
 enum { REF_MAX = 24 };
 
-typedef enum ref_kind { REF_RUN, REF_DATASET, REF_WEIGHTS } ref_kind;
+typedef enum ref_kind { REF_RUN, REF_DATASET, REF_WEIGHTS, REF_EXPERIMENT } ref_kind;
 
 /* CTL_NOT_FOUND, CTL_USAGE (several have the name) or the call's failure, reported. */
 ctl_exit ref_resolve(ctl *c, ref_kind kind, const char *text, char ret_id[REF_MAX]);

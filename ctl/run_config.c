@@ -110,7 +110,7 @@ static ctl_exit load_file(const char *file, json_t **ret)
 	if (json_is_object(*ret))
 		return CTL_OK;
 	json_decref(*ret);
-	return ctl_fail(CTL_FAILED, "%s: a run's configuration is a JSON object",
+	return ctl_fail(CTL_FAILED, "%s: must hold a JSON object",
 	                in ? "standard input" : file);
 }
 

@@ -1,4 +1,4 @@
-/* run_config: the JSON body of a new run, from a file and --set. */
+/* run_config: the JSON body of a new run or experiment, from a file and --set. */
 #ifndef TPLDCTL_RUN_CONFIG_H
 #define TPLDCTL_RUN_CONFIG_H
 

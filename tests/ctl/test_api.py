@@ -57,6 +57,22 @@ def safetensors():
     return struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
 
 
+def experiment_commands(tpldctl, server, ctl):
+    ctl.write("e.json", json.dumps({"name": "grid", "seeds": [1], "config": {"source": "synth", "target": "real"},
+                                    "variants": [{"name": "plain", "preset": "source-only"}, {"name": "tpld"}]}))
+    grid = tpldctl("experiment", "run", "e.json", "--set", "seeds=[5,6]")[0].strip()
+    e = json.loads(tpldctl("-o", "json", "experiment", "show", grid)[0])
+    assert e["seeds"] == [5, 6] and e["runs_total"] == 4, e
+    tpldctl("experiment", "delete", "grid", want=4)
+    assert "is cancelled" in tpldctl("experiment", "cancel", "grid")[1]
+    wait_for(lambda: all(r["state"] == "cancelled" for r in json.loads(server.get("/api/v1/runs"))["items"] if r["experiment"] == int(grid)))
+    tpldctl("experiment", "watch", grid, want=1)
+    tpldctl("experiment", "delete", grid, "--runs")
+    tpldctl("experiment", "show", grid, want=3)
+    err = tpldctl("experiment", "run", "e.json", "--set", "variants/0/config=1", "--set", "name=3", want=1)[1]
+    assert "/name: " in err, err
+
+
 @served
 def every_endpoint_has_a_command(tpldctl, server, ctl):
     ctl.write("i.png", b"\x89PNG\r\n\x1a\n")
@@ -68,7 +84,8 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
                  ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
                  ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
                  ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "profile", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
-                 ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"]):
+                 ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"], ["experiment", "list"], ["experiment", "show", "small"],
+                 ["experiment", "show", "1", "--classes"], ["experiment", "show", "1", "--cells"], ["experiment", "watch", "1"]):
         for format in ("table", "json", "csv"):
             assert tpldctl("-o", format, *args)[0].strip() or args == ["weights", "ls"], args
     for args in (["image", "get", "1", "0", "3", "prediction", "-O", "l.png"], ["image", "probabilities", "1", "0", "3", "-O", "p.npy"],
@@ -83,6 +100,7 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
     for action in ("pause", "cancel"):
         tpldctl("run", action, "@last")
     tpldctl("run", "resume", "1", want=4)
+    experiment_commands(tpldctl, server, ctl)
     tpldctl("run", "rm", "1")
     tpldctl("dataset", "add", "--name", "again", "--layout", "folder", "--root", os.path.join(server.state, "data", "synth"), "--class-set", "cityscapes-19")
     tpldctl("dataset", "rm", "again")
@@ -101,8 +119,10 @@ def json_is_the_servers(tpldctl, server, ctl):
                        (["run", "rounds", "1"], "/api/v1/runs/1/rounds"), (["run", "iou", "1"], "/api/v1/runs/1/iou"),
                        (["run", "profile", "1"], "/api/v1/runs/1/profile"), (["run", "profile", "1", "--round", "source"], "/api/v1/runs/1/profile?round=source"),
                        (["image", "ls", "1", "--limit", "7", "--split", "hard"], "/api/v1/runs/1/images?limit=7&split=hard"),
+                       (["experiment", "show", "small"], "/api/v1/experiments/1"), (["experiment", "list"], "/api/v1/experiments"),
                        (["schema"], "/api/v1/schema/run-config"), (["preset", "ls"], "/api/v1/presets")):
         assert tpldctl("-o", "json", *args)[0].encode() == server.get(path, "*/*") + b"\n", args
+    assert tpldctl("-o", "csv", "experiment", "show", "1", "--cells")[0].encode() == server.get("/api/v1/experiments/1", "text/csv")
     assert tpldctl("-o", "csv", "run", "iou", "1")[0].encode() == server.get("/api/v1/runs/1/iou", "text/csv")
 
 

@@ -426,6 +426,63 @@ def interrupting(ctl):
     assert os.listdir(ctl.dir) == []
 
 
+def variant(name, mean, deviation=None, difference=None, p=None, gap=None, state="completed"):
+    return {"name": name, "preset": "tpld", "count": 3, "gap_closed": gap, "iou": [{"mean": mean, "deviation": deviation}, None],
+            "miou": {"mean": mean, "deviation": deviation, "min": mean, "max": mean} if mean else None,
+            "difference": {"mean": difference, "deviation": 0.004, "t": 9.1, "p": p, "count": 3, "iou": [0.1, None]} if difference else None,
+            "cells": [{"seed": 1, "run": 9, "state": state, "source_run": None, "miou_source": 0.5, "miou": mean, "miou_best": mean, "iou": [mean, None]}]}
+
+
+def experiment_in(state, **more):
+    return dict({"id": 3, "name": "grid", "state": state, "created": None, "error": None, "baseline": "plain", "upper_bound": None, "seeds": [1, 2, 3],
+                 "runs_total": 6, "runs_done": 4, "progress": 0.75, "eta_seconds": 61.0, "source_runs": [], "config": {},
+                 "classes": [{"id": 0, "name": "road", "color": [1, 2, 3]}, {"id": 1, "name": "sky", "color": [1, 2, 3]}],
+                 "variants": [variant("plain", 0.512, 0.0108), variant("tpld, q=.5", 0.5874, None, 0.0754, 0.00283, 0.625), variant("late", None, state="waiting")]}, **more)
+
+
+def experiments(ctl):
+    f = Fake({"GET /api/v1/experiments/3": ok(experiment_in("running")),
+              "GET /api/v1/experiments": page([{"id": 3, "name": "grid", "state": "running", "created": None, "runs_total": 6, "runs_done": 4, "progress": 0.75, "variants": 3, "seeds": 3}])})
+    out = ctl("--server", f.url, "experiment", "show", "grid")[0]
+    table = out.split("\n\n")[1].splitlines()
+    assert table[0].split() == ["VARIANT", "N", "mIoU", "DIFFERENCE", "P", "GAP", "CLOSED"], table
+    assert table[1].split() == ["plain", "3", "51.2", "±", "1.1", "%", "-", "-", "-"], table
+    assert table[2].split()[2:] == ["3", "58.7", "%", "+7.5", "±", "0.4", "%", "0.0028", "62.5", "%"], table
+    assert table[3].split() == ["late", "3", "-", "-", "-", "-"] and re.search(r"left +1m 01", out), out
+    rows = ctl("--server", f.url, "-o", "csv", "experiment", "show", "3")[0].splitlines()
+    assert rows[0].startswith("name,preset,count,miou.mean,miou.deviation,") and rows[2].startswith('"tpld, q=.5",tpld,3,0.5874,,'), rows
+    lines = ctl("--server", f.url, "experiment", "show", "3", "--classes")[0].splitlines()
+    assert lines[1].split() == ["road", "51.2", "±", "1.1", "%", "58.7", "%", "-"] and lines[2].split() == ["sky", "-", "-", "-"], lines
+    cells = ctl("--server", f.url, "experiment", "show", "3", "--cells")[0].splitlines()
+    assert len(cells) == 4 and cells[3].split() == ["late", "1", "9", "waiting", "-", "50.0", "%", "-", "-"], cells
+    assert "75.0 %" in ctl("--server", f.url, "experiment", "list")[0]
+    ctl("--server", f.url, "experiment", "show", "nobody", want=3)
+
+
+def watching_an_experiment(ctl):
+    now = {"state": "running"}
+
+    def events(request):
+        def parts():
+            yield event("run.state", {"run": 9, "state": "completed"}, id=5)
+            now["state"] = "failed"
+            yield event("experiment.state", {"experiment": 3, "state": "failed"}, id=6)
+            time.sleep(20)
+        return lambda h: stream(h, parts())
+
+    f = Fake({"GET /api/v1/experiments/3": lambda r: ok(experiment_in(now["state"], error="1 of 9 cells failed"))(r), "GET /api/v1/events": events,
+              "POST /api/v1/experiments": ok(experiment_in("running"), 201)})
+    ctl.write("e.json", "{}")
+    out, err = ctl("--server", f.url, "experiment", "run", "e.json", "--set", "seeds=[4]", "--watch", want=1)
+    assert json.loads([r for r in f.requests if r.method == "POST"][0].body) == {"seeds": [4]}
+    assert "experiment 3 grid  running  4 of 6 runs  75.0 %  ETA 1m 01" in out and "  failed  4 of 6 runs" in out, out
+    assert "GAP CLOSED" in out and "1 of 9 cells failed" in out and "created" in err, (out, err)
+    assert len(out.splitlines()) < 30, out
+    now["state"] = "completed"
+    ctl("--server", f.url, "experiment", "watch", "3")
+    assert json.loads(ctl("--server", f.url, "-o", "json", "experiment", "watch", "3")[0])["id"] == 3
+
+
 def events(ctl):
     f = Fake({"GET /api/v1/events": page([{"id": 4, "time": "2026-08-05T10:11:12.345Z", "run": 7, "type": "run.state", "state": "paused", "reason": None}])})
     out = ctl("--server", f.url, "events", "--run", "7", "--after", "3")[0]
@@ -485,4 +542,5 @@ if __name__ == "__main__":
     sys.exit(run([help_is_complete, usage_errors, json_is_unchanged, tables_and_csv, exit_codes, tokens_go_where_they_belong,
                   references, new_runs, several_at_once, pages, downloads, uploads, new_data_sets, watching,
                   watching_from_creation, watching_a_pause, watching_on_a_terminal, watching_through_a_restart,
-                  watching_without_a_stream, interrupting, events, health, completion, full_disk], *sys.argv[1:]))
+                  watching_without_a_stream, interrupting, experiments,
+                  watching_an_experiment, events, health, completion, full_disk], *sys.argv[1:]))
