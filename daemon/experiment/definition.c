@@ -141,8 +141,8 @@ static void remove_at(json_t *o, const char *pointer)
 	(void)json_object_del(o, last + 1);
 }
 
-/* The common part without what a preset is there to leave out: rounds in it do not make a source-only
- * variant adapt, nor does its voting make one of CBST vote. New reference. */
+/* The common part without what a preset is there to leave out: nothing in it makes a source-only variant
+ * adapt, nor does its voting make one of CBST vote. New reference. */
 static json_t *common_for(const definition *d, const char *preset)
 {
 	json_t *common = json_deep_copy(d->common);
@@ -155,6 +155,10 @@ static json_t *common_for(const definition *d, const char *preset)
 		if (f->kind != FIELD_OBJECT && f->elements == 0 && recipe_field_get(f, &is, 0) == 0.0 &&
 		    recipe_field_get(f, &full, 0) != 0.0)
 			remove_at(common, f->pointer);
+	if (recipe_stages(&is, false, NULL, 0) == 1) { /* off in tpld as well */
+		remove_at(common, "/entropy_training");
+		remove_at(common, "/self_training/norm_alignment");
+	}
 	return common;
 }
 

@@ -23,8 +23,8 @@ typedef struct variant {
 	char name[VARIANT_NAME_MAX + 1];
 	char preset[32];
 	json_t *own;    /* its "config", {} when absent */
-	json_t *config; /* common and own together, with preset; without name and seed. What the preset
-	                   leaves out (rounds, voting, ...) only its own part can bring back */
+	json_t *config; /* common and own together, with preset; without name and seed. What tpld has
+	                   and the preset leaves out, only its own part can bring back */
 } variant;
 
 typedef struct definition {

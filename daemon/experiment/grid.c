@@ -142,7 +142,8 @@ static bool same_evaluation(const cell *a, const cell *b)
 	return same;
 }
 
-static bool adapts(const cell *c) { return recipe_rounds(&c->config.recipe) > 0; }
+/* Whether anything is computed after source training but evaluations. */
+static bool adapts(const cell *c) { return recipe_stages(&c->config.recipe, false, NULL, 0) > 1; }
 
 static void join_group(work *w, size_t i)
 {
@@ -218,7 +219,7 @@ static tp_status add_part(work *w, const cell *c, const run_config *config, int6
 	                .target = c->plan.target,
 	                .eval = c->plan.eval,
 	                .init_checkpoint = origin < 0 ? c->plan.init_checkpoint : 0,
-	                .steps = (int64_t)(r->source_training.steps +
+	                .steps = (int64_t)(r->source_training.steps + r->entropy.steps +
 	                                   recipe_rounds(r) * r->self.steps_per_round)};
 	if (variant >= 0 && c->is_source) {
 		p->config = strdup("");

@@ -232,7 +232,7 @@ tp_status store_experiment_parts(store *s, int64_t id, part_row **ret, size_t *r
 		" r.error, coalesce(r.seconds, 0.0), coalesce(r.miou_source, -1.0),"
 		" coalesce(r.miou_current, -1.0), coalesce(r.miou_best, -1.0),"
 		" (SELECT iou FROM evaluation WHERE run = r.id ORDER BY stage DESC LIMIT 1),"
-		" (SELECT id FROM checkpoint WHERE run = r.id AND resume = 0 AND round = -1)"
+		" (SELECT id FROM checkpoint WHERE run = r.id AND resume = 0 AND stage = 0)"
 		" FROM experiment_part p"
 		" LEFT JOIN run r ON r.experiment = p.experiment AND r.part = p.idx"
 		" WHERE p.experiment = ? ORDER BY p.idx",

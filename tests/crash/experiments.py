@@ -91,6 +91,24 @@ def same_bits(tap, place, d, e):
               {k: v for k, v in alone["files"].items() if not k.endswith(".logits")}, "and so are its files")
 
 
+def same_bits_of_all_stages(tap, place):
+    """The same with all that can lie between source training and the rounds."""
+    changes = {"entropy_training": {"steps": 6}, "self_training": {"norm_alignment": {"images": 4}, "teacher": {}, "class_mix": {}}}
+    d = place.prepared(threads=2, checkpoint_seconds=30).start()
+    body = definition(seeds=[3], upper_bound=None)
+    body["variants"] = [{"name": "plain", "preset": "source-only"}, {"name": "all", "config": changes}]
+    where = V1 + "/experiments/%d" % d.post(V1 + "/experiments", body, want=201)["id"]
+    e = wait(d, where, "completed")
+    d.term()
+    config = lib.tiny_run(seed=3, entropy_training=changes["entropy_training"])
+    config["self_training"].update(changes["self_training"])
+    alone = place.undisturbed(config)
+    cell = lib.dump(d.state, e["variants"][1]["cells"][0]["run"])
+    tap.ok(e["runs_total"] == 2 and len(cell["checkpoint"]) == 5, "source, entropy, alignment and two rounds", cell["checkpoint"])
+    tap.equal([row[:2] + row[6:] for row in cell["checkpoint"]], [row[:2] + row[6:] for row in alone["checkpoint"]],
+              "with entropy training, aligned norms and a teacher: the same weights")
+
+
 def initial_checkpoints(tap, d, where, e):
     """/model/init = checkpoint:ID outside of experiments."""
     def errors(**changes):
@@ -192,6 +210,7 @@ def test(tap, place, rnd, args):
     initial_checkpoints(tap, d, where, e)
     deleted(tap, d, where, e)
     d.term()
+    same_bits_of_all_stages(tap, place)
     killed(tap, place, rnd, e, 40 if args.long else 6)
     cancelled(tap, place)
     failing(tap, place)

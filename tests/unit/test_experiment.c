@@ -118,21 +118,22 @@ static void a_preset_keeps_out_what_it_leaves_out(void **state)
 	definition d;
 	problems p = {0};
 	json_t *body = parse_text(
-		"{\"name\":\"n\",\"seeds\":[1],\"config\":{\"self_training\":{\"phase1_rounds\":2,\"phase2_rounds\":1,"
+		"{\"name\":\"n\",\"seeds\":[1],\"config\":{\"entropy_training\":{},\"self_training\":{\"norm_alignment\":null,\"phase1_rounds\":2,\"phase2_rounds\":1,"
 		"\"voting\":{\"pool\":\"mean\"},\"lr\":0.5,\"regularizer\":{\"kind\":\"mrl2\",\"weight\":1}}},"
 		"\"variants\":[{\"name\":\"1\",\"preset\":\"source-only\"},{\"name\":\"2\",\"preset\":\"cbst\"},"
 		"{\"name\":\"3\",\"preset\":\"cbst\",\"config\":{\"self_training\":{\"voting\":{}}}},{\"name\":\"4\"}]}");
 	const char *const want[] = {
 		"{\"voting\":{\"pool\":\"mean\"},\"lr\":0.5,\"regularizer\":{\"kind\":\"mrl2\",\"weight\":1}}",
-		"{\"phase1_rounds\":2,\"lr\":0.5,\"regularizer\":{}}",
-		"{\"phase1_rounds\":2,\"lr\":0.5,\"regularizer\":{},\"voting\":{}}",
-		"{\"phase1_rounds\":2,\"phase2_rounds\":1,\"voting\":{\"pool\":\"mean\"},\"lr\":0.5,"
+		"{\"norm_alignment\":null,\"phase1_rounds\":2,\"lr\":0.5,\"regularizer\":{}}",
+		"{\"norm_alignment\":null,\"phase1_rounds\":2,\"lr\":0.5,\"regularizer\":{},\"voting\":{}}",
+		"{\"norm_alignment\":null,\"phase1_rounds\":2,\"phase2_rounds\":1,\"voting\":{\"pool\":\"mean\"},\"lr\":0.5,"
 		"\"regularizer\":{\"kind\":\"mrl2\",\"weight\":1}}",
 	};
 	assert_int_equal(definition_read(body, &d, &p), TP_OK);
 	for (size_t i = 0; i < 4; i++) {
 		json_t *o = parse_text(want[i]);
 		assert_true(json_equal(json_object_get(d.variant[i].config, "self_training"), o));
+		assert_int_equal(json_object_get(d.variant[i].config, "entropy_training") != NULL, i > 0);
 		json_decref(o);
 	}
 	definition_done(&d);
@@ -218,9 +219,10 @@ static void equal_source_trainings_are_shared(void **state)
 	          "{\"name\":\"b\",\"preset\":\"source-only\",\"config\":{\"source\":\"b\"}},"
 	          "{\"name\":\"long\",\"preset\":\"source-only\",\"config\":{\"source_training\":{\"steps\":9}}},"
 	          "{\"name\":\"by id\",\"preset\":\"cbst\",\"config\":{\"source\":1}},"
-	          "{\"name\":\"flipped\",\"preset\":\"source-only\",\"config\":{\"evaluation\":{\"flip\":true}}}]}",
+	          "{\"name\":\"flipped\",\"preset\":\"source-only\",\"config\":{\"evaluation\":{\"flip\":true}}},"
+	          "{\"name\":\"advent\",\"preset\":\"advent\"}]}",
 	          &p, &n);
-	assert_int_equal(n, 14);
+	assert_int_equal(n, 16);
 	/* tpld, plain, by id and flipped share; the other two are alone with theirs. */
 	assert_part(&p[0], -1, 7, -1, "e / source / seed 7", 20000);
 	assert_part(&p[1], -1, 8, -1, "e / source / seed 8", 20000);
@@ -233,6 +235,8 @@ static void equal_source_trainings_are_shared(void **state)
 	assert_part(&p[10], 4, 7, 0, "e / by id / seed 7", 3000);
 	/* Another evaluation makes it another run, of the same source model. */
 	assert_part(&p[12], 5, 7, 0, "e / flipped / seed 7", 0);
+	/* No rounds, and yet more than the source training. */
+	assert_part(&p[14], 6, 7, 0, "e / advent / seed 7", 20000);
 	FREE_ROWS(p, n, part_row);
 	free(l.scheduler);
 }
