@@ -75,23 +75,34 @@ void conf_hist_add(conf_hist *h, const uint8_t *pred, const float *conf, size_t 
 	}
 }
 
+/* Of the pixels of `classes` classes whose bins begin at `bin`. */
+static float threshold_of(const uint64_t *bin, size_t classes, double portion)
+{
+	uint64_t n = 0, seen = 0;
+	float lambda = 1.0f;
+	for (size_t i = 0; i < classes * CONF_BINS; i++)
+		n += bin[i];
+	uint64_t m = (uint64_t)floor((double)n * portion);
+	for (size_t b = 0; b < CONF_BINS && seen < m; b++) {
+		for (size_t k = 0; k < classes; k++)
+			seen += bin[k * CONF_BINS + b];
+		lambda = (float)(Q_ONE - q_after_bin(b)) / Q_ONE;
+	}
+	/* Only confidences below 2^-16 get here; a threshold must stay a divisor. */
+	return lambda > 0.0f ? lambda : 1.0f / (2.0f * COARSE);
+}
+
 void conf_hist_thresholds(const conf_hist *h, double portion, float *lambda)
 {
-	for (size_t k = 0; k < h->classes; k++) {
-		const uint64_t *bin = h->bin + k * CONF_BINS;
-		uint64_t n = 0, seen = 0;
-		for (size_t b = 0; b < CONF_BINS; b++)
-			n += bin[b];
-		uint64_t m = (uint64_t)floor((double)n * portion);
-		lambda[k] = 1.0f;
-		for (size_t b = 0; b < CONF_BINS && seen < m; b++) {
-			seen += bin[b];
-			lambda[k] = (float)(Q_ONE - q_after_bin(b)) / Q_ONE;
-		}
-		/* Only confidences below 2^-16 get here; a threshold must stay a divisor. */
-		if (lambda[k] <= 0.0f)
-			lambda[k] = 1.0f / (2.0f * COARSE);
-	}
+	for (size_t k = 0; k < h->classes; k++)
+		lambda[k] = threshold_of(h->bin + k * CONF_BINS, 1, portion);
+}
+
+void conf_hist_global_threshold(const conf_hist *h, double portion, float *lambda)
+{
+	float one = threshold_of(h->bin, h->classes, portion);
+	for (size_t k = 0; k < h->classes; k++)
+		lambda[k] = one;
 }
 
 double portion_of_round(double initial, double step, double max, size_t round)

@@ -36,6 +36,11 @@ void conf_hist_add(conf_hist *h, const uint8_t *pred, const float *conf, size_t 
                    size_t stride);
 /* lambda[classes] in (0, 1]. 0 < portion <= 1. */
 void conf_hist_thresholds(const conf_hist *h, double portion, float *lambda);
+/* The same with one lambda for all classes, the confidence of the m-th most confident of all pixels (the
+ * paper's ancestor of class balance: plain self-training). */
+void conf_hist_global_threshold(const conf_hist *h, double portion, float *lambda);
+
+typedef enum threshold_kind { THRESHOLD_CLASS, THRESHOLD_GLOBAL } threshold_kind;
 
 /* Portion of a round counted from 0 (1.2): min(max, initial + step * round). */
 double portion_of_round(double initial, double step, double max, size_t round);

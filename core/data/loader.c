@@ -89,7 +89,8 @@ static tp_status check_spec(const loader_spec *s, size_t *ret_crop, tp_err *err)
 
 size_t loader_bytes(const loader_spec *spec)
 {
-	size_t pixel = 3 * sizeof(float) + 1 + (spec->weights ? sizeof(float) : 0) +
+	size_t pixel = 3 * sizeof(float) + 1 + (spec->weights || spec->online ? sizeof(float) : 0) +
+	               (spec->online ? 3 * sizeof(float) + 1 : 0) +
 	               (spec->soft ? spec->classes * sizeof(float) : 0);
 	return (spec->ahead + 1) * spec->slots * spec->crop_h * spec->crop_w * pixel;
 }
@@ -109,8 +110,15 @@ static tp_status take_room(loader *l, size_t crop, tp_err *err)
 		if (st == TP_OK)
 			st = mem_bytes(crop, &label, err);
 		r->label = label;
-		if (st == TP_OK && l->spec.weights)
+		if (st == TP_OK && (l->spec.weights || l->spec.online))
 			st = mem_floats(crop, &r->weight, err);
+		if (st == TP_OK && l->spec.online) {
+			void *teach = NULL;
+			st = mem_floats(crop * 3, &r->clean, err);
+			if (st == TP_OK)
+				st = mem_bytes(crop, &teach, err);
+			r->teach = teach;
+		}
 		if (st == TP_OK && l->spec.soft)
 			st = mem_floats(crop * l->spec.classes, &r->soft, err);
 	}
@@ -201,6 +209,8 @@ void loader_free(loader *l)
 		mem_free(l->room[i].label);
 		mem_free(l->room[i].weight);
 		mem_free(l->room[i].soft);
+		mem_free(l->room[i].clean);
+		mem_free(l->room[i].teach);
 	}
 	free(l->room);
 	free(l->made_samples);

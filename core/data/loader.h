@@ -16,7 +16,7 @@ typedef tp_status loader_plan(void *arg, uint64_t step, size_t slot, sample_requ
 typedef struct loader_spec {
 	size_t slots;       /* samples per step */
 	size_t classes;     /* 1..255; pseudo labels beyond it are refused */
-	bool soft, weights; /* whether any request may want them (memory is taken at creation) */
+	bool soft, weights, online; /* whether any request may want them (memory is taken at creation) */
 	size_t crop_h, crop_w;
 	input_norm norm;
 	uint64_t seed, first_step, last_step; /* steps first_step .. last_step-1 */

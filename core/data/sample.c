@@ -169,6 +169,7 @@ static tp_status load_label(sampler *s, const sample_request *req, source_files 
 	tp_status st;
 	switch (req->source) {
 	case LABELS_NONE:
+	case LABELS_ONLINE:
 		return TP_OK;
 	case LABELS_FILE:
 	case LABELS_PSEUDO:
@@ -216,6 +217,9 @@ static tp_status check_request(const sample_request *req, const sample *room, tp
 		missing = "memory for soft labels";
 	else if (req->weight != NULL && room->weight == NULL)
 		missing = "memory for weights";
+	else if (req->source == LABELS_ONLINE &&
+	         (room->weight == NULL || room->clean == NULL || room->teach == NULL))
+		missing = "memory for a teacher's labels";
 	if (missing != NULL)
 		return tp_fail(err, TP_INVALID, 0, "sample %u of %s has no %s", req->index,
 		               req->target ? "the target" : "the source", missing);
@@ -262,11 +266,33 @@ static tp_status make_plain(sampler *s, const sample_request *req, uint64_t step
 	return TP_OK;
 }
 
+/* inside[i] = 1 where the crop shows its picture. */
+static void mark_picture(const augment_spec *a, const augment_draw *d, uint8_t *inside)
+{
+	size_t left, h, w;
+	augment_picture(a, d, &left, &h, &w);
+	for (size_t y = 0; y < a->crop_h; y++)
+		for (size_t x = 0; x < a->crop_w; x++)
+			inside[y * a->crop_w + x] = y < h && x >= left && x < left + w;
+}
+
+/* What a teacher will want: the crop as it is now, and which pixels are its own. */
+static void keep_clean(const sample_request *req, const augment_draw *d, const sample *room, sample *r)
+{
+	size_t crop = req->augment->crop_h * req->augment->crop_w;
+	r->clean = room->clean;
+	r->teach = room->teach;
+	r->weight = room->weight;
+	memcpy(r->clean, r->input, crop * 3 * sizeof(float));
+	mark_picture(req->augment, d, r->teach);
+	memset(r->weight, 0, crop * sizeof(float));
+}
+
 static tp_status paste(sampler *s, const sample_request *req, uint64_t step, size_t slot,
                        const augment_draw *d, sample *over, tp_err *err)
 {
 	const augment_spec *a = req->augment;
-	size_t left, h, w, crop = a->crop_h * a->crop_w;
+	size_t crop = a->crop_h * a->crop_w;
 	sample room = {.input = s->second_input, .label = s->second_label}, from;
 	augment_draw drawn;
 	bool chosen[256];
@@ -275,13 +301,12 @@ static tp_status paste(sampler *s, const sample_request *req, uint64_t step, siz
 	tp_status st = make_plain(s, req->paste, step, slot + PASTE_SLOTS, &room, &from, &drawn, err);
 	if (st != TP_OK)
 		return st;
-	augment_picture(a, d, &left, &h, &w);
-	for (size_t y = 0; y < a->crop_h; y++)
-		for (size_t x = 0; x < a->crop_w; x++)
-			s->inside[y * a->crop_w + x] = y < h && x >= left && x < left + w;
+	mark_picture(a, d, s->inside);
 	class_mix_choose(from.label, crop, s->spec.seed, step, slot, chosen);
 	mix_crop to = {over->input, over->label, over->weight, over->soft};
 	(void)class_mix_paste(from.input, from.label, chosen, s->inside, s->spec.classes, crop, &to);
+	for (size_t i = 0; over->teach != NULL && i < crop; i++)
+		over->teach[i] = over->teach[i] && !chosen[from.label[i]];
 	return TP_OK;
 }
 
@@ -291,6 +316,8 @@ tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, siz
 	sample r;
 	augment_draw d;
 	tp_status st = make_plain(s, req, step, slot, room, &r, &d, err);
+	if (st == TP_OK && req->source == LABELS_ONLINE)
+		keep_clean(req, &d, room, &r);
 	if (st == TP_OK && (req->paste != NULL || req->photometric != NULL))
 		st = reserve_second(s, req->augment->crop_h * req->augment->crop_w, err);
 	if (st == TP_OK && req->paste != NULL)

@@ -14,6 +14,7 @@ typedef enum label_source {
 	LABELS_FILE,   /* label file through label_map (source images) */
 	LABELS_PSEUDO, /* our own palette PNG of train ids, optionally with a weight PNG */
 	LABELS_SOFT,   /* LRENT: soft labels from stored logits */
+	LABELS_ONLINE, /* a teacher will label it when it is used (train/step.h) */
 } label_source;
 
 typedef struct sample_request {
@@ -39,6 +40,9 @@ typedef struct sample {
 	uint8_t *label; /* [crop_h*crop_w]; all LABEL_NONE without labels */
 	float *weight;  /* [crop pixels], or NULL when the request had none */
 	float *soft;    /* [K][crop pixels], or NULL; label is then its argmax */
+	/* LABELS_ONLINE, else NULL. The labels and weights of teach pixels are for the step to fill in. */
+	float *clean;   /* [crop_h][crop_w][3]: the input before pasting and colours */
+	uint8_t *teach; /* [crop pixels]: 1 where the picture itself shows: no padding, nothing pasted */
 	bool target;
 	uint32_t index;
 } sample;
@@ -61,8 +65,8 @@ size_t sampler_second_bytes(size_t crop_pixels);
 tp_status sampler_create(const sampler_spec *spec, sampler **ret, tp_err *err) TP_MUST_CHECK;
 void sampler_free(sampler *s); /* NULL is fine */
 
-/* Fills the memory that `room` points to (crop-sized; weight and soft may be NULL when no request
- * wants them) and *ret, whose pointers are those of `room` or NULL.
+/* Fills the memory that `room` points to (crop-sized; weight, soft, clean and teach may be NULL when no
+ * request wants them) and *ret, whose pointers are those of `room` or NULL.
  * Errors name the file: unreadable, damaged, another size than the image, a value outside the map.
  */
 tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, size_t slot,

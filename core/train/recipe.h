@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapt/threshold.h"
 #include "adapt/vote.h"
 #include "data/photometric.h"
 #include "loss/pixel.h"
@@ -66,6 +67,8 @@ typedef struct recipe {
 		double gradient_clip;  /* longest gradient; 0: no limit */
 		bool balanced_batch;   /* phase 1: half of each batch is target */
 		double teacher_momentum; /* 0: no teacher */
+		double online_threshold; /* phase 1: the teacher labels each sample; 0: labels of the round */
+		threshold_kind thresholds;
 		double class_mix;      /* chance that a target sample gets source classes pasted; 0: off */
 		double norm_strength;  /* a of the norm alignment; 0: off */
 		size_t norm_images;    /* of each domain, measured for it */

@@ -23,6 +23,7 @@ NAMES(pool_name, "sum", "mean", "box", "max")
 NAMES(alpha_on_name, "original", "pooled")
 NAMES(rank_name, "r", "p")
 NAMES(entropy_name, "minent", "advent")
+NAMES(threshold_name, "class", "global")
 NAMES(split_name, "confidence", "entropy")
 NAMES(border_name, "clip", "zero")
 
@@ -168,6 +169,14 @@ static const recipe_field fields[] = {
 	 .origin = "DACS (9)"},
 	{"/self_training/teacher/momentum", FIELD_REAL, SELF(teacher_momentum), .high = 0.99999,
 	 .value = {0}, .text = "Share of the old mean kept each step; 0 is off", .origin = "DACS (9): 0.99"},
+	{"/self_training/online_labels", FIELD_OPTION, SELF(online_threshold), .switch_kind = FIELD_REAL,
+	 .value = {0.968},
+	 .text = "Phase 1: the teacher labels every target sample anew, all of it; the round's labels are only"
+		 " shown",
+	 .origin = "DACS (9)"},
+	{"/self_training/online_labels/threshold", FIELD_REAL, SELF(online_threshold), .high = 1,
+	 .value = {0}, .text = "A sample weighs as its share of pixels more probable than this; 0 is off",
+	 .origin = "DACS (9): 0.968"},
 	{"/self_training/class_mix", FIELD_OPTION, SELF(class_mix), .switch_kind = FIELD_REAL,
 	 .value = {1}, .text = "Half of the classes of a source crop are pasted over a labelled target crop",
 	 .origin = "ClassMix, DACS (9)"},
@@ -187,6 +196,10 @@ static const recipe_field fields[] = {
 	 .high = 1, .value = {0.03, 0.0025, 0.06},
 	 .text = "Share of source images mixed in: first round, added each round, at most",
 	 .origin = "CRST 1.5"},
+	{"/self_training/thresholds", FIELD_CHOICE, SELF(thresholds), .choice = threshold_name,
+	 .value = {THRESHOLD_CLASS},
+	 .text = "class: the portion of every class (CBST); global: of all pixels, by one threshold",
+	 .origin = "CBST 1.2"},
 	{"/self_training/portion", FIELD_OBJECT,
 	 .text = "Share of each class's pixels that the thresholds let through"},
 	{"/self_training/portion/initial", FIELD_REAL, SELF(portion_initial), .high = 1,
@@ -434,6 +447,10 @@ static void check_together(const recipe *r, problem_list *l)
 	if (r->data.rare_temperature > 0.0 && r->data.rare_temperature < rare_temperature_min)
 		add_problem(l, "/data/rare_class_sampling/temperature", "%g is neither 0 nor at least %g",
 		            r->data.rare_temperature, rare_temperature_min);
+	if (r->self.online_threshold > 0.0 && r->self.teacher_momentum == 0.0)
+		add_problem(l, "/self_training/online_labels", "needs a teacher (/self_training/teacher)");
+	if (r->self.online_threshold > 0.0 && r->self.reg == REG_LRENT)
+		add_problem(l, "/self_training/online_labels", "has no use for the soft labels of lrent");
 	if (r->self.balanced_batch && r->data.batch < 2)
 		add_problem(l, "/self_training/balanced_batch", "needs a batch of 2 or more");
 	if (r->self.portion_initial > r->self.portion_max)

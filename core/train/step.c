@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapt/online.h"
 #include "base/mem.h"
 #include "loss/bce.h"
 #include "loss/selfinfo.h"
@@ -243,17 +244,46 @@ static void use_norms(stepper *s, bool target)
 	s->norms_of_target = target;
 }
 
-/* Network on one sample: s->full = logits at the crop's size. */
-static tp_status forward(stepper *s, const sample *x, tp_err *err)
+/* The network as it is prepared, on one input: s->full = logits at the crop's size. */
+static tp_status forward_input(stepper *s, const float *input, tp_err *err)
 {
 	const float *out;
-	use_norms(s, x->target);
-	memcpy(exec_input(s->net), x->input, s->pixels * 3 * sizeof(float));
+	memcpy(exec_input(s->net), input, s->pixels * 3 * sizeof(float));
 	tp_status st = exec_forward(s->net, &out, err);
 	if (st != TP_OK)
 		return st;
 	to_planar(out, s->out_pixels, s->classes, s->low, s->spec.pool);
 	resize_forward(&s->up, s->low, s->full, s->spec.pool);
+	return TP_OK;
+}
+
+static tp_status forward(stepper *s, const sample *x, tp_err *err)
+{
+	use_norms(s, x->target);
+	return forward_input(s, x->input, err);
+}
+
+/* Fills in the labels and weights of the samples that want a teacher's. */
+static tp_status teach(stepper *s, const sample *samples, tp_err *err)
+{
+	const recipe *r = s->spec.recipe;
+	const float *teacher = train_state_model(s->spec.state);
+	bool prepared = false;
+	for (size_t i = 0; i < r->data.batch; i++) {
+		const sample *x = &samples[i];
+		if (x->teach == NULL)
+			continue;
+		if (!prepared)
+			exec_prepare(s->net, teacher);
+		prepared = true;
+		tp_status st = forward_input(s, x->clean, err);
+		if (st != TP_OK)
+			return st;
+		(void)online_labels(s->full, s->classes, s->pixels, (float)r->self.online_threshold,
+		                    x->teach, x->label, x->weight, s->spec.pool);
+	}
+	if (prepared)
+		exec_prepare(s->net, s->spec.state->values);
 	return TP_OK;
 }
 
@@ -435,7 +465,9 @@ tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_er
 	size_t trained = state->net->params.trained_floats;
 	exec_prepare(s->net, state->values);
 	memset(s->grads, 0, trained * sizeof(float));
-	tp_status st = supervised(s, samples, &res, err);
+	tp_status st = teach(s, samples, err);
+	if (st == TP_OK)
+		st = supervised(s, samples, &res, err);
 	const sample *unlabelled = &samples[s->spec.recipe->data.batch];
 	if (st == TP_OK && s->spec.unlabelled && !has_discriminator(&s->spec))
 		st = minimise_entropy(s, unlabelled, &res, err);

@@ -6,6 +6,8 @@
  *                  which learns as in phase 2, source = 1 and target = 0
  * phase 1 (eq. 5)  cross-entropy on source samples, bootstrapped loss (or plain cross-entropy) and the
  *                  CRST regulariser on target samples; normalised over the batch (algorithms.md 2.1)
+ *                  With online labels the teacher first labels each target sample's clean input, all pixels
+ *                  alike, before the network sees it pasted over and coloured
  * phase 2 (eq. 8-10)  cross-entropy on source and bootstrapped loss on easy samples, no regulariser;
  *                  then the hard sample's self-information is pushed towards "easy" by the
  *                  discriminator, then the discriminator learns easy = 1 from the first easy sample
@@ -47,7 +49,7 @@ typedef struct step_result {
 tp_status stepper_measure(const stepper_spec *spec, size_t *ret_bytes, tp_err *err) TP_MUST_CHECK;
 tp_status stepper_create(const stepper_spec *spec, stepper **ret, tp_err *err) TP_MUST_CHECK;
 void stepper_free(stepper *s);
-/* Runs step state->step with samples[slots] and advances it. TP_NONFINITE: loss or gradients are not
+/* Runs step state->step with samples[slots], whose online labels it fills in, and advances it. TP_NONFINITE: loss or gradients are not
  * finite; nothing was updated. TP_CANCELLED: *stop was set; nothing was updated. */
 tp_status stepper_run(stepper *s, const sample *samples, step_result *ret, tp_err *err) TP_MUST_CHECK;
 /* For profiles: see exec_set_probe. Borrowed until stepper_free. */

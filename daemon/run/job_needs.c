@@ -75,6 +75,7 @@ static tp_status training_need(const need *n, phase p, uint64_t *ret, tp_err *er
 	                       .classes = s->spec.classes,
 	                       .soft = soft,
 	                       .weights = p == PHASE_PHASE2_TRAINING,
+	                       .online = p == PHASE_PHASE1_TRAINING && r->self.online_threshold > 0.0,
 	                       .crop_h = r->data.crop_h,
 	                       .crop_w = r->data.crop_w,
 	                       .ahead = JOB_STEPS_AHEAD};

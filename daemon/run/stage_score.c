@@ -344,7 +344,10 @@ tp_status stage_score(job *j, tp_err *err)
 	if (st == TP_OK)
 		st = logits_pass(&s, err);
 	if (st == TP_OK) {
-		conf_hist_thresholds(&s.hist, portion, s.lambda);
+		if (r->self.thresholds == THRESHOLD_GLOBAL)
+			conf_hist_global_threshold(&s.hist, portion, s.lambda);
+		else
+			conf_hist_thresholds(&s.hist, portion, s.lambda);
 		st = labels_pass(&s, err);
 	}
 	if (st == TP_OK)

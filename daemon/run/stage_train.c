@@ -35,7 +35,7 @@ typedef struct plan_ctx {
 	sampling *sampling;
 	augment_spec source, target;
 	round_state round; /* thresholds, rare classes, split; self-training only */
-	bool phase2, soft;
+	bool phase2, soft, online;
 	uint64_t seed;         /* of augmentation, mixing and rare-class sampling */
 	rare_sampler *rare;    /* source samples by class; NULL: as they come */
 	const photometric_spec *photometric; /* NULL: none */
@@ -65,6 +65,8 @@ static void plan_target(const plan_ctx *c, size_t slot, bool hard, uint32_t inde
 	q->target = true;
 	if (hard) {
 		q->source = LABELS_NONE;
+	} else if (c->online) {
+		q->source = LABELS_ONLINE;
 	} else if (c->soft && !c->phase2) {
 		round_path(c, run_logits_file, index, c->extra[slot]);
 		q->source = LABELS_SOFT;
@@ -151,7 +153,8 @@ static tp_status plan_open(job *j, plan_ctx *c, tp_err *err)
 	const recipe *r = &j->setup.config.recipe;
 	const stage *s = job_stage(j);
 	*c = (plan_ctx){.job = j, .phase2 = s->phase == PHASE_PHASE2_TRAINING,
-	                .soft = r->self.reg == REG_LRENT};
+	                .soft = r->self.reg == REG_LRENT,
+	                .online = s->phase == PHASE_PHASE1_TRAINING && r->self.online_threshold > 0.0};
 	c->source = (augment_spec){.crop_h = r->data.crop_h,
 	                           .crop_w = r->data.crop_w,
 	                           .scale_low = r->data.scale_low,
@@ -310,6 +313,7 @@ static tp_status train(job *j, plan_ctx *c, size_t total, tp_err *err)
 	                  .classes = j->setup.spec.classes,
 	                  .soft = self && c->soft && !c->phase2,
 	                  .weights = c->phase2,
+	                  .online = c->online,
 	                  .crop_h = r->data.crop_h,
 	                  .crop_w = r->data.crop_w,
 	                  .norm = j->setup.norm,

@@ -111,7 +111,9 @@ def catalogues(s):
     for c in sets:
         assert len(c["classes"]) == int(c["name"].rsplit("-", 1)[1])
     presets = s.json("GET", V1 + "/presets")["items"]
-    assert [p["name"] for p in presets] == ["source-only", "cbst", "crst-mrkld", "crst-lrent", "tpld-phase1", "tpld"]
+    assert [p["name"] for p in presets] == ["source-only", "minent", "advent", "intrada", "cbst", "crst-mrkld", "crst-lrent", "crst-mrent",
+                                                  "crst-mrl2", "tpld-phase1", "tpld", "tpld-cbst", "tpld-lrent",
+                                                  "tpld-plus"]
     for p in presets:
         has(p["config"], "model", "data", "source_training", "self_training", "evaluation")
     about = s.json("GET", V1 + "/server")

@@ -245,6 +245,59 @@ static void sources_give_their_labels(void **state)
 }
 
 /* The steps before the bad one arrive; then the error comes, and again when asked again. */
+/* A target sample with source classes over it: outside of what is pasted it is what it was without; a
+ * teacher is offered that part of the picture and no more. */
+static void pasting_leaves_the_rest(void **state)
+{
+	(void)state;
+	world *w = new_world();
+	photometric_spec colours = {.jitter_chance = 1, .jitter_strength = 0.3, .blur_sigma_high = 1};
+	size_t pasted = 0, taught = 0, padding = 0, other = 0;
+	sampler_spec spec = {.classes = K, .norm = INPUT_NORM_IMAGENET, .seed = 5};
+	sampler *s;
+	sample room[2], plain, mixed;
+	assert_ok(sampler_create(&spec, &s, err));
+	for (size_t i = 0; i < 2; i++)
+		room[i] = (sample){.input = floats(PIXELS * 3), .label = malloc(PIXELS), .weight = floats(PIXELS),
+		                   .clean = floats(PIXELS * 3), .teach = malloc(PIXELS)};
+	for (uint64_t step = 0; step < 12; step++) {
+		sample_request from, to;
+		assert_ok(plan(w, step, 0, &from, err));
+		assert_ok(plan(w, step, 1, &to, err));
+		to.source = LABELS_ONLINE;
+		assert_ok(sampler_make(s, &to, step, 1, &room[0], &plain, err));
+		to.paste = &from;
+		assert_ok(sampler_make(s, &to, step, 1, &room[1], &mixed, err));
+		assert_memory_equal(mixed.clean, plain.input, PIXELS * 3 * sizeof(float));
+		for (size_t i = 0; i < PIXELS; i++) {
+			bool over = mixed.label[i] != CLASS_IGNORE;
+			pasted += over;
+			taught += mixed.teach[i];
+			padding += !plain.teach[i];
+			assert_int_equal(plain.label[i], CLASS_IGNORE);
+			assert_true(mixed.weight[i] == (over ? 1.0f : 0.0f));
+			assert_int_equal(mixed.teach[i], plain.teach[i] && !over);
+			assert_true(!over || plain.teach[i]); /* nothing lies over padding */
+			if (!over)
+				assert_memory_equal(mixed.input + 3 * i, plain.input + 3 * i, 12);
+		}
+		to.photometric = &colours;
+		assert_ok(sampler_make(s, &to, step, 1, &room[1], &mixed, err));
+		assert_memory_equal(mixed.clean, plain.input, PIXELS * 3 * sizeof(float));
+		other += memcmp(mixed.input, plain.input, PIXELS * 3 * sizeof(float)) != 0;
+	}
+	assert_true(pasted > 0 && taught > 0 && padding > 0 && other == 12);
+	for (size_t i = 0; i < 2; i++) {
+		mem_free(room[i].input);
+		mem_free(room[i].weight);
+		mem_free(room[i].clean);
+		free(room[i].label);
+		free(room[i].teach);
+	}
+	sampler_free(s);
+	free_world(w);
+}
+
 static void errors_come_at_their_step(void **state)
 {
 	world *w = new_world();
@@ -377,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resumed_samples_are_the_same),
 		cmocka_unit_test(sources_give_their_labels),
+		cmocka_unit_test(pasting_leaves_the_rest),
 		cmocka_unit_test(errors_come_at_their_step),
 		cmocka_unit_test(waiting_is_reported),
 		cmocka_unit_test(runs_ahead_no_further_than_told),

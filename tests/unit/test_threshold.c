@@ -70,6 +70,31 @@ static void against_sorting(void **state)
 		mem_free(sorted[k]);
 }
 
+/* One threshold lets the portion of all pixels through, of sure classes more. */
+static void one_for_all_classes(void **state)
+{
+	uint8_t pred[N];
+	float *conf = floats(N), *sorted = floats(N), lambda[CLASSES];
+	conf_hist h = hist_of(CLASSES);
+	for (size_t i = 0; i < N; i++) {
+		pred[i] = (uint8_t)rng_below(2, RNG_TEST, i, CLASSES);
+		conf[i] = sorted[i] = conf_of(pred[i], i);
+	}
+	conf_hist_add(&h, pred, conf, N, 1);
+	qsort(sorted, N, sizeof(float), descending);
+	static const double portions[] = {0.01, 0.3, 0.8, 1.0};
+	for (size_t t = 0; t < sizeof portions / sizeof *portions; t++) {
+		float value = sorted[(size_t)floor(N * portions[t]) - 1];
+		conf_hist_global_threshold(&h, portions[t], lambda);
+		for (size_t k = 0; k < CLASSES; k++)
+			assert_true(lambda[k] == lambda[0]);
+		assert_true(lambda[0] < value && lambda[0] >= value - 1.0f / 65536);
+	}
+	conf_hist_done(&h);
+	mem_free(conf);
+	mem_free(sorted);
+}
+
 static void edges(void **state)
 {
 	conf_hist h = hist_of(4);
@@ -174,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(against_sorting),
+		cmocka_unit_test(one_for_all_classes),
 		cmocka_unit_test(edges),
 		cmocka_unit_test(stride),
 		cmocka_unit_test(order_of_images),
