@@ -64,6 +64,14 @@ static const column estimate_columns[] = {
 	{"steps", "estimate.steps_total", COLUMN_NUMBER},
 	{"memory", "estimate.memory_bytes", COLUMN_BYTES},
 	{"disk", "estimate.disk_bytes", COLUMN_BYTES},
+	{"time", "estimate.seconds", COLUMN_SECONDS},
+	{"source training", "estimate.phase_seconds.source_training", COLUMN_SECONDS},
+	{"entropy training", "estimate.phase_seconds.entropy_training", COLUMN_SECONDS},
+	{"norm alignment", "estimate.phase_seconds.norm_alignment", COLUMN_SECONDS},
+	{"scoring", "estimate.phase_seconds.scoring", COLUMN_SECONDS},
+	{"phase 1 training", "estimate.phase_seconds.phase1_training", COLUMN_SECONDS},
+	{"phase 2 training", "estimate.phase_seconds.phase2_training", COLUMN_SECONDS},
+	{"evaluation", "estimate.phase_seconds.evaluation", COLUMN_SECONDS},
 };
 
 static const column error_columns[] = {
@@ -195,7 +203,9 @@ ctl_exit run_create(ctl *c, const ctl_args *a)
 ctl_exit run_validate(ctl *c, const ctl_args *a)
 {
 	client_answer answer;
-	ctl_exit rc = post_config(c, a, "/api/v1/runs:validate", &answer);
+	ctl_exit rc = post_config(c, a, args_has(a, "time") ? "/api/v1/runs:validate?time=true"
+	                                                    : "/api/v1/runs:validate",
+	                          &answer);
 	json_t *v = rc == CTL_OK ? client_answer_json(&answer) : NULL;
 	bool good = json_is_true(json_object_get(v, "ok"));
 	if (rc == CTL_OK && c->format == FORMAT_JSON)

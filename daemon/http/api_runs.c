@@ -115,6 +115,23 @@ void api_run_add(request *r)
 	free(a);
 }
 
+/* With ?time=true: how long it would take here, of which phase. A run that cannot be measured now (no
+ * memory beside the one that trains) just has no time. */
+static void add_time(request *r, attempt *a, json_t *estimate)
+{
+	run_time t;
+	const char *asked = request_query(r, "time");
+	if (asked == NULL || strcmp(asked, "true") != 0 ||
+	    scheduler_time(api_scheduler(r), &a->config, &t, a->error, ERRORS_MAX, &a->errors, NULL) != TP_OK)
+		return;
+	json_t *phases = json_object();
+	for (int i = 0; i < PHASE_COUNT; i++)
+		if (t.phase[i] > 0)
+			(void)json_object_set_new(phases, phase_name((phase)i), json_real(t.phase[i]));
+	(void)json_object_set_new(estimate, "seconds", json_real(t.seconds));
+	(void)json_object_set_new(estimate, "phase_seconds", phases);
+}
+
 void api_run_validate(request *r)
 {
 	attempt *a;
@@ -132,11 +149,13 @@ void api_run_validate(request *r)
 		return;
 	}
 	json_t *errors = errors_json(a), *estimate = json_null();
-	if (st == TP_OK)
+	if (st == TP_OK) {
 		estimate =
 			json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)plan.memory_bytes,
 		                  "disk_bytes", (json_int_t)plan.disk_bytes, "steps_total",
 		                  (json_int_t)plan.steps_total);
+		add_time(r, a, estimate);
+	}
 	else if (json_array_size(errors) == 0)
 		(void)json_array_append_new(errors, json_field_error("", err.text));
 	respond_json(r, 200,

@@ -96,7 +96,7 @@ static const route table[] = {
 	 .body_schema = "any", .answer_schema = "Run",
 	 .summary = "Start a run: it is queued and starts when the cores are free",
 	 .handler = api_run_add},
-	{HTTP_POST, "/api/v1/runs:validate", WORKER, JSON_BODY, .success = 200,
+	{HTTP_POST, "/api/v1/runs:validate", HEAVY, JSON_BODY, .success = 200, .query = "time:false|true",
 	 .body_schema = "any",
 	 .answer_schema = "Validation",
 	 .summary = "Check a configuration and predict what it costs",

@@ -51,6 +51,12 @@ typedef struct run_plan {
 } run_plan;
 tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
                          size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
+/* How long such a run would take, measured (job_setup_time): seconds, and of each phase. Errors as above. */
+typedef struct run_time {
+	double seconds, phase[PHASE_COUNT];
+} run_time;
+tp_status scheduler_time(scheduler *s, const run_config *c, run_time *ret, config_error *errors,
+                         size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
 /* Plans, adds the run in state `queued`. */
 tp_status scheduler_submit(scheduler *s, const run_config *c, int64_t *ret_id, config_error *errors,
                            size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;

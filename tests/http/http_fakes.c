@@ -33,6 +33,19 @@ scheduler *fake_scheduler(store *s)
 	return f;
 }
 
+tp_status scheduler_time(scheduler *s, const run_config *c, run_time *ret, config_error *errors,
+                         size_t max, size_t *ret_errors, tp_err *err)
+{
+	(void)s;
+	(void)c;
+	(void)errors;
+	(void)max;
+	(void)err;
+	*ret_errors = 0;
+	*ret = (run_time){.seconds = 90, .phase = {[PHASE_SOURCE_TRAINING] = 60, [PHASE_SCORING] = 30}};
+	return TP_OK;
+}
+
 tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
                          size_t max, size_t *ret_errors, tp_err *err)
 {

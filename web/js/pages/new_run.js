@@ -4,7 +4,7 @@
 import { get, post } from "../api.js";
 import { datasets, presets, weights } from "../catalog.js";
 import { debounce, h, replace } from "../dom.js";
-import { bytes, number } from "../format.js";
+import { bytes, duration, number, phase_name } from "../format.js";
 import { go, set_query } from "../router.js";
 import { describe, GROUPS, pointer_get, pointer_set } from "../run_fields.js";
 import { make_control, show_config, show_errors } from "../run_form.js";
@@ -17,13 +17,19 @@ const REQUIRED = [
 ];
 const BASICS = ["/name", "/source", "/target", "/eval", "/seed"];
 
-function estimate_view(answer) {
+/* measure: asks the daemon how long the run would take, which costs it some seconds. */
+function estimate_view(answer, measure) {
 	const e = answer.estimate;
 	const rows = [
 		["Memory", e.memory_bytes, bytes],
 		["Disk", e.disk_bytes, bytes],
 		["Training steps", e.steps_total, number],
 	];
+	if (e.seconds !== undefined) {
+		rows.push(["Time, if nothing else computes", e.seconds, duration]);
+		for (const [phase, seconds] of Object.entries(e.phase_seconds || {}))
+			rows.push([`of which ${phase_name(phase)}`, seconds, duration]);
+	}
 	return h(
 		"div",
 		h("p.good-text", h("strong", "Valid."), " The daemon would accept this run."),
@@ -31,6 +37,9 @@ function estimate_view(answer) {
 			"dl.facts",
 			rows.map(([k, v, f]) => [h("dt", k), h("dd", f(v))]),
 		),
+		e.seconds === undefined
+			? h("button.quiet.small", { type: "button", onclick: measure }, "How long would it take?")
+			: null,
 	);
 }
 
@@ -113,19 +122,26 @@ export async function new_run_page(ctx) {
 			replace(verdict, h("p.muted", `Still needed: ${missing().join(", ")}.`));
 			return;
 		}
-		/* Answers may overtake each other: only the one to the newest question counts. */
+		await ask("/runs:validate");
+	}, 350);
+	/* Answers may overtake each other: only the one to the newest question counts. */
+	async function ask(path) {
 		const mine = ++asked;
 		try {
-			const answer = await post("/runs:validate", config, ctx.signal);
+			const answer = await post(path, config, ctx.signal);
 			if (mine === asked) report(answer.errors, answer);
 		} catch (e) {
 			if (mine === asked && e.name !== "AbortError") replace(verdict, problem_box(e));
 		}
-	}, 350);
+	}
+	function measure() {
+		replace(verdict, h("p.muted", "Measuring the network on the server …"));
+		ask("/runs:validate?time=true");
+	}
 	function report(errors, answer) {
 		const other = show_errors(controls, errors);
 		start.disabled = errors.length > 0;
-		if (!errors.length) replace(verdict, estimate_view(answer));
+		if (!errors.length) replace(verdict, estimate_view(answer, measure));
 		else
 			replace(
 				verdict,
