@@ -20,17 +20,39 @@ static const struct {
 	{"tpld", "TPLD: voting, then easy and hard images"},
 	{"tpld-cbst", "TPLD without a confidence regulariser"},
 	{"tpld-lrent", "TPLD with soft labels by entropy regularisation in phase 1"},
+	{"gta5-to-cityscapes", "TPLD as published: ResNet-101, 100000 source steps; weeks on a CPU"},
+	{"gta5-to-cityscapes-vgg16", "The same with VGG16"},
+	{"synthia-to-cityscapes", "TPLD on SYNTHIA as published: ResNet-101"},
+	{"synthia-to-cityscapes-vgg16", "The same with VGG16"},
 	{"tpld-plus", "TPLD with what makes it work on real images: aligned batch norms, a teacher, mixing"},
 };
 
 enum { PRESETS = sizeof presets / sizeof *presets };
 
+/* The published set-up (algorithms.md 6): what TPLD's papers and code leave open is CRST's. Source training
+ * on crops of 512x1024 and batch 2 as the rounds, where CRST trained it on 500x500 and batch 4: one crop
+ * serves a whole run, and the steps are doubled for the batch. */
+#define PUBLISHED(name, arch)                                                                      \
+	{name, "/model/arch", arch}, {name, "/source_training/steps", 200000},                     \
+	{name, "/self_training/steps_per_round", 1154}, /* two epochs of 649 + 505 images */       \
+	{name, "/self_training/scoring_scale", 0.9}, {name, "/evaluation/flip", 1}
+
+/* As CRST's author gave it to TPLD's first one (1.7); one scale range for both domains, the target's. */
+#define SYNTHIA(name)                                                                              \
+	{name, "/self_training/source_portion", 0.02}, {name, "/data/scale", 0.6}
+
 /* How a preset differs from the defaults of recipe_fields.c, which are those of tpld. An option's
- * value 0 switches it off. */
+ * value 0 switches it off; of a list only the first element differs. */
 static const struct {
 	const char *preset, *pointer;
 	double value;
 } changes[] = {
+	PUBLISHED("gta5-to-cityscapes", ARCH_RESNET101),
+	PUBLISHED("gta5-to-cityscapes-vgg16", ARCH_VGG16),
+	PUBLISHED("synthia-to-cityscapes", ARCH_RESNET101),
+	PUBLISHED("synthia-to-cityscapes-vgg16", ARCH_VGG16),
+	SYNTHIA("synthia-to-cityscapes"),
+	SYNTHIA("synthia-to-cityscapes-vgg16"),
 	{"source-only", "/self_training/phase1_rounds", 0},
 	{"source-only", "/self_training/phase2_rounds", 0},
 	{"minent", "/self_training/phase1_rounds", 0},

@@ -103,7 +103,7 @@ static void read_string(reader *r, const string_field *f)
 
 static void complain_choice(reader *r, const char *pointer, const char *(*choice)(size_t))
 {
-	char names[200] = "";
+	char names[400] = "";
 	for (size_t i = 0; choice(i) != NULL; i++) {
 		size_t at = strlen(names);
 		(void)snprintf(names + at, sizeof names - at, "%s%s", i > 0 ? ", " : "", choice(i));

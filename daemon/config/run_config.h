@@ -21,7 +21,7 @@ typedef struct run_config {
 
 typedef struct config_error {
 	char pointer[200]; /* "/self_training/voting/window" */
-	char detail[300];
+	char detail[480];
 } config_error;
 
 /* How init names another run's checkpoint: "checkpoint:12". Weights may not be called so. */

@@ -113,6 +113,8 @@ def catalogues(s):
     presets = s.json("GET", V1 + "/presets")["items"]
     assert [p["name"] for p in presets] == ["source-only", "minent", "advent", "intrada", "cbst", "crst-mrkld", "crst-lrent", "crst-mrent",
                                                   "crst-mrl2", "tpld-phase1", "tpld", "tpld-cbst", "tpld-lrent",
+                                                  "gta5-to-cityscapes", "gta5-to-cityscapes-vgg16",
+                                                  "synthia-to-cityscapes", "synthia-to-cityscapes-vgg16",
                                                   "tpld-plus"]
     for p in presets:
         has(p["config"], "model", "data", "source_training", "self_training", "evaluation")

@@ -28,7 +28,7 @@ static void presets_have_names_and_are_valid(void **state)
 		recipe r = recipe_preset(n);
 		assert_ok(recipe_check(&r, err));
 	}
-	assert_int_equal(n, 14);
+	assert_int_equal(n, 18);
 	assert_null(recipe_preset_text(n));
 	assert_int_equal(recipe_preset_find("best"), -1);
 }

@@ -224,7 +224,9 @@ static void ranges_are_checked(void **state)
 	       "has 0 values, not 1..8");
 	refuse(MINIMAL ",\"preset\":\"best\"}", "/preset",
 	       "is not one of source-only, minent, advent, intrada, cbst, crst-mrkld,"
-	       " crst-lrent, crst-mrent, crst-mrl2, tpld-phase1, tpld, tpld-cbst, tpld-lrent, tpld-plus");
+	       " crst-lrent, crst-mrent, crst-mrl2, tpld-phase1, tpld, tpld-cbst, tpld-lrent,"
+	       " gta5-to-cityscapes, gta5-to-cityscapes-vgg16, synthia-to-cityscapes,"
+	       " synthia-to-cityscapes-vgg16, tpld-plus");
 	refuse(MINIMAL ",\"source_training\":{\"steps\":0}}", "/model/init",
 	       "is needed when /source_training/steps is 0");
 	refuse(MINIMAL ",\"self_training\":{\"steps_per_round\":0}}",
@@ -326,7 +328,7 @@ static void the_schema_knows_every_field(void **state)
 	assert_int_equal(json_integer_value(json_object_get(window, "maximum")), 401);
 	assert_int_equal(json_integer_value(json_object_get(window, "default")), 5);
 	json_t *presets = json_object_get(schema_node(schema, "/preset"), "oneOf");
-	assert_int_equal(json_array_size(presets), 14);
+	assert_int_equal(json_array_size(presets), 18);
 	json_t *alpha = schema_node(schema, "/self_training/voting/alpha");
 	assert_true(json_real_value(json_object_get(alpha, "default")) == 0.7);
 	json_decref(schema);
