@@ -178,7 +178,9 @@ await step("the run completes, with curves, rounds, checkpoints and its history"
 	});
 	await until(
 		async () =>
-			(await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3,
+			(await page
+				.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr:not(.alarm-row)")
+				.count()) >= 3,
 		"three rounds",
 	);
 	await page.reload();

@@ -1,14 +1,13 @@
 /* alarms: what the daemon found wrong with a round's pseudo labels, in its own words. */
 
 import { h } from "./dom.js";
-import { is_number, number, round_name } from "./format.js";
+import { is_number, percent, round_name } from "./format.js";
 import { swatch } from "./widgets.js";
 
 function item(alarm, classes) {
 	const c = is_number(alarm.class) ? classes[alarm.class] : null;
-	const limit = is_number(alarm.value)
-		? `${String(alarm.kind).replaceAll("_", " ")}: ${number(alarm.value)}${is_number(alarm.limit) ? `, limit ${number(alarm.limit)}` : ""}`
-		: String(alarm.kind || "");
+	const kind = String(alarm.kind || "").replaceAll("_", " ");
+	const limit = is_number(alarm.limit) ? `${kind}, limit ${percent(alarm.limit)} %` : kind;
 	return h(
 		"li",
 		c ? [swatch(c.color), " "] : null,

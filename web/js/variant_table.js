@@ -122,7 +122,7 @@ function meaning(x) {
 						h("dt", "Gap closed"),
 						h(
 							"dd",
-							`How much of the way from the mean of ${x.baseline} to the mean of ${x.upper_bound} the variant's mean goes.`,
+							`How much of what ${x.upper_bound} gains over ${x.baseline} the variant gains, over the seeds that all three have finished.`,
 						),
 					]
 				: null,

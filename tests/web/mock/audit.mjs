@@ -61,15 +61,13 @@ export function audit(round, truth, soft) {
 		agreement: round > 0 ? 0.86 + 0.02 * round : null,
 		label_agreement: round > 0 ? 0.97 + 0.004 * round : null,
 		truth_pixels: truth ? 1228800 : 0,
-		accuracy: truth
-			? {
-					confident: mean_right(classes, ["confident"]),
-					voted: mean_right(classes, ["voted"]),
-					soft: mean_right(classes, ["soft"]),
-					all: mean_right(classes, ["confident", "voted", "soft"]),
-					threshold: 0.935 - 0.011 * round,
-				}
-			: null,
+		accuracy: {
+			confident: mean_right(classes, ["confident"]),
+			voted: mean_right(classes, ["voted"]),
+			soft: mean_right(classes, ["soft"]),
+			all: mean_right(classes, ["confident", "voted", "soft"]),
+			threshold: truth ? 0.935 - 0.011 * round : null,
+		},
 		classes,
 	};
 }
@@ -81,9 +79,9 @@ export function alarms(round) {
 		const ratio = now[k] / first[k];
 		const text = `${c.name} went from ${(100 * first[k]).toFixed(2)} % of the predicted pixels in round 0 to ${(100 * now[k]).toFixed(2)} %`;
 		if (first[k] >= COLLAPSE_FROM && ratio < COLLAPSE)
-			return [{ kind: "class_collapse", class: k, text, value: ratio, limit: COLLAPSE }];
+			return [{ kind: "class_collapsed", class: k, text, value: now[k], limit: COLLAPSE * first[k] }];
 		if (Math.abs(now[k] - first[k]) >= DRIFT_POINTS && (ratio > DRIFT || ratio < 1 / DRIFT))
-			return [{ kind: "class_drift", class: k, text, value: ratio, limit: DRIFT }];
+			return [{ kind: "class_drift", class: k, text, value: now[k], limit: DRIFT * first[k] }];
 		return [];
 	});
 }

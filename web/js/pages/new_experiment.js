@@ -4,7 +4,15 @@
 import { get, post } from "../api.js";
 import { datasets, presets } from "../catalog.js";
 import { h, replace } from "../dom.js";
-import { find_oracle, fresh, missing, parse, seeds_of, variants_of } from "../experiment_definition.js";
+import {
+	find_oracle,
+	fresh,
+	missing,
+	parse,
+	seeds_of,
+	variants_of,
+	with_variants,
+} from "../experiment_definition.js";
 import { count } from "../format.js";
 import { place_of } from "../json_place.js";
 import { go } from "../router.js";
@@ -32,10 +40,12 @@ export async function new_experiment_page(ctx) {
 
 	const names = sets.map((d) => [d.name, `${d.name} (${d.images} images, ${d.labelled} labelled)`]);
 	const controls = new Map();
-	let definition = ctx.query.from
-		? (await get(`/experiments/${ctx.query.from}`, null, ctx.signal)).config
-		: fresh();
-	if (ctx.query.from) definition = { ...definition, name: `${definition.name} again` };
+	let definition = fresh();
+	if (ctx.query.from) {
+		const { config } = await get(`/experiments/${ctx.query.from}`, null, ctx.signal);
+		/* What a definition may leave out is filled in: the fields show it. */
+		definition = with_variants({ ...config, name: `${config.name} again` }, variants_of(config));
+	}
 
 	const json = h("textarea", {
 		id: "definition",
