@@ -162,10 +162,10 @@ await test("the form checks while typing and marks the field", async () => {
 		"no estimate",
 	);
 	equal(await page.getByTitle("Pictures a step (1 to 64)").count(), 1, "the schema's description");
-	await page.getByLabel("Batch").fill("900");
+	await page.getByLabel("Batch", { exact: true }).fill("900");
 	await page.locator(".field.bad", { hasText: "900 is not in 1..64" }).waitFor();
 	ok(await page.getByRole("button", { name: "Start run" }).isDisabled(), "a wrong run can be started");
-	await page.getByLabel("Batch").fill("4");
+	await page.getByLabel("Batch", { exact: true }).fill("4");
 	await page.getByText("The daemon would accept this run").waitFor();
 	await shot(page, "form");
 });
