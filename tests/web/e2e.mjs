@@ -178,7 +178,9 @@ await step("the run completes, with curves, rounds, checkpoints and its history"
 	});
 	await until(
 		async () =>
-			(await page.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr").count()) >= 3,
+			(await page
+				.locator("section:has(> .card-head h2:text-is('Rounds')) tbody tr:not(.alarm-row)")
+				.count()) >= 3,
 		"three rounds",
 	);
 	await page.reload();
@@ -296,6 +298,62 @@ await step("the table of runs shows the result", async () => {
 		.locator(".state-completed")
 		.waitFor();
 	await shot(page, "e2e-runs");
+});
+
+await step("an experiment is refused at its place, then compares two variants over two seeds", async () => {
+	await menu("Experiments").click();
+	await page.locator(".head").getByRole("link", { name: "New experiment" }).click();
+	await page.getByLabel("Name", { exact: true }).fill(`grid${stamp}`);
+	await page.getByLabel("Seeds").fill("1, 2");
+	await page.getByLabel("Source (labelled)").selectOption(`day${stamp}`);
+	await page.getByLabel("Target (to adapt to)").selectOption(`dusk${stamp}`);
+	await page.getByLabel("Measure on").selectOption(`dusk${stamp}`);
+	await page.locator("#preset-tpld").uncheck();
+	await page.locator("#preset-cbst").check();
+	const common = page.getByLabel("common configuration as JSON");
+	const config = {
+		...JSON.parse(await common.inputValue()),
+		model: { arch: "deeplabv2-mobilenetv2", output_stride: 16 },
+		data: { crop: [64, 128], batch: 900 },
+		source_training: { steps: 10 },
+		self_training: { phase1_rounds: 1, steps_per_round: 5 },
+	};
+	await common.fill(JSON.stringify(config));
+	await page.getByRole("button", { name: "Start experiment" }).click();
+	await page.locator("#common-error", { hasText: "/data/batch" }).waitFor();
+	browser.complaints.length = 0; /* the browser itself reports the refused request */
+	await common.fill(JSON.stringify({ ...config, data: { crop: [64, 128], batch: 1 } }));
+	await page.getByRole("button", { name: "Start experiment" }).click();
+	await page.getByRole("heading", { name: `grid${stamp}` }).waitFor();
+	await shot(page, "e2e-experiment-running");
+	await state_is("completed", TRAINING_MS);
+	await page.getByText("Finished: 2 variants × 2 seeds, 4 runs.").waitFor();
+	equal(await page.locator(".dot-plot li .dot-mark").count(), 4, "dots");
+	equal((await texts(".cell-grid .pill")).join(), Array(6).fill("completed").join(), "runs");
+	await page.getByText("2 seeds are weak evidence").waitFor();
+	equal(await page.locator(".differences tbody tr").count(), 12, "classes and mean");
+	const [file] = await Promise.all([
+		page.waitForEvent("download"),
+		page.getByRole("button", { name: "Download CSV" }).click(),
+	]);
+	equal(
+		readFileSync(await file.path(), "utf8")
+			.trim()
+			.split(/\r?\n/).length,
+		5,
+		"lines of the CSV",
+	);
+	await shot(page, "e2e-experiment");
+});
+
+await step("a deleted experiment takes its runs along when told so", async () => {
+	await page.getByRole("button", { name: "Delete" }).click();
+	await page.getByLabel("delete its runs too").check();
+	await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+	await page.getByText("No experiment yet").waitFor();
+	await menu("Runs").click();
+	await page.getByRole("heading", { name: "Runs" }).waitFor();
+	equal(await page.getByRole("link", { name: `grid${stamp}` }).count(), 0, "its runs");
 });
 
 await test("no console errors, exceptions or policy violations", async () => {

@@ -124,8 +124,8 @@ export function upload(path, file, on_progress) {
 }
 
 /* Fetches a file with the token and hands it to the browser's download. */
-export async function download(path, name) {
-	const response = await request(V1 + path, { accept: "*/*" });
+export async function download(path, name, accept = "*/*") {
+	const response = await request(V1 + path, { accept });
 	const url = URL.createObjectURL(await response.blob());
 	const a = document.createElement("a");
 	a.href = url;

@@ -157,3 +157,15 @@ export function heat(share) {
 		color: s > (is_dark() ? 0.66 : 0.5) ? "var(--heat-text-high)" : "var(--heat-text-low)",
 	};
 }
+
+/* A difference -> background and text colour of a heat map cell: one colour up, one down, the stronger the
+ * farther from none; `most` has the full colour. */
+export function heat_signed(value, most) {
+	const s = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
+	const to = value < 0 ? "--heat-down" : "--heat-up";
+	return {
+		"background-color": `color-mix(in oklab, var(${to}) ${(100 * s).toFixed(1)}%, var(--heat-low))`,
+		/* Where the other text begins to have more contrast. */
+		color: s > (is_dark() ? 0.57 : 0.79) ? "var(--heat-text-high)" : "var(--heat-text-low)",
+	};
+}

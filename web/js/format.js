@@ -17,6 +17,25 @@ export function signed_percent(x, digits = 1) {
 	return Number(text) === 0 ? "0.0" : (x > 0 ? "+" : "−") + text;
 }
 
+/* A mean and its standard deviation: "50.2 ± 0.6"; one value has no deviation. */
+export function with_deviation(spread, show = percent) {
+	if (!spread || !is_number(spread.mean)) return DASH;
+	return is_number(spread.deviation)
+		? `${show(spread.mean)} ± ${percent(spread.deviation)}`
+		: show(spread.mean);
+}
+
+/* Digits beyond the third say nothing. */
+export function p_value(p) {
+	if (!is_number(p)) return DASH;
+	return p < 0.001 ? "< 0.001" : p.toFixed(3);
+}
+
+/* "1 seed", "3 seeds" */
+export function count(n, word) {
+	return `${number(n)} ${word}${n === 1 ? "" : "s"}`;
+}
+
 export function fixed(x, digits = 3) {
 	return is_number(x) ? x.toFixed(digits) : DASH;
 }

@@ -18,10 +18,14 @@ import { images_page } from "./pages/images.js";
 import { image_page } from "./pages/image.js";
 import { datasets_page, dataset_page } from "./pages/datasets.js";
 import { weights_page } from "./pages/weights.js";
+import { experiments_page } from "./pages/experiments.js";
+import { experiment_page } from "./pages/experiment.js";
+import { new_experiment_page } from "./pages/new_experiment.js";
 
 const NAV = [
 	["/runs", "Runs"],
 	["/new", "New run"],
+	["/experiments", "Experiments"],
 	["/datasets", "Data sets"],
 	["/weights", "Weights"],
 ];
@@ -127,6 +131,9 @@ router.route("/runs/:id/classes", classes_page);
 router.route("/runs/:id/images", images_page);
 router.route("/runs/:id/images/:image", image_page);
 router.route("/new", new_run_page);
+router.route("/experiments", experiments_page);
+router.route("/experiments/new", new_experiment_page);
+router.route("/experiments/:id", experiment_page);
 router.route("/datasets", datasets_page);
 router.route("/datasets/:id", dataset_page);
 router.route("/weights", weights_page);

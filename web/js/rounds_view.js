@@ -1,5 +1,6 @@
 /* rounds_view: one row a round: portion, where the labels came from, easy and hard, thresholds. */
 
+import { alarm_list } from "./alarms.js";
 import { h, replace } from "./dom.js";
 import { heat } from "./charts.js";
 import { fixed, is_number, number, percent, phase_name } from "./format.js";
@@ -41,6 +42,16 @@ function threshold_table(rounds, classes) {
 				),
 			),
 		),
+	);
+}
+
+/* A round's alarms stand below it, as wide as the table. */
+function alarm_row(r, classes, judged) {
+	if (!r.alarms || !r.alarms.length) return null;
+	return h(
+		"tr.alarm-row",
+		h("td", h("span.alarm-sign", { role: "img", "aria-label": "alarms", title: "alarms" }, "!")),
+		h("td", { colspan: 9 + (judged ? 1 : 0) }, alarm_list(r.alarms, classes)),
 	);
 }
 
@@ -93,7 +104,7 @@ export function rounds_view(run_id) {
 					),
 					h(
 						"tbody",
-						rounds.map((r) =>
+						rounds.map((r) => [
 							h(
 								"tr",
 								h("td", r.round),
@@ -118,7 +129,8 @@ export function rounds_view(run_id) {
 								),
 								judged ? h("td.num", percent(r.pseudo_accuracy)) : null,
 							),
-						),
+							alarm_row(r, classes, judged),
+						]),
 					),
 				),
 			),

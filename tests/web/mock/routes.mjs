@@ -1,4 +1,5 @@
 /* routes: the REST interface of the pretended daemon. */
+import * as experiments from "./experiments.mjs";
 import { layer_png } from "./scene.mjs";
 import * as state from "./state.mjs";
 
@@ -64,6 +65,12 @@ function find_run(id) {
 	const run = state.runs.find((r) => r.id === Number(id));
 	if (!run) throw new Refusal(404, `there is no run ${id}`);
 	return run;
+}
+
+function find_experiment(id) {
+	const x = experiments.experiments.find((e) => e.id === Number(id));
+	if (!x) throw new Refusal(404, `there is no experiment ${id}`);
+	return x;
 }
 
 function act(run, action) {
@@ -241,6 +248,42 @@ export const ROUTES = [
 			),
 	],
 	["GET /checkpoints/:id/file", () => Buffer.alloc(64)],
+	[
+		"GET /experiments",
+		({ q }) => page([...experiments.experiments].reverse().map(experiments.list_json), q),
+	],
+	[
+		"POST /experiments",
+		({ body }) => {
+			const errors = experiments.check(body);
+			if (errors.length) throw new Refusal(422, "the definition has mistakes", errors);
+			return experiments.json(experiments.add_experiment(body));
+		},
+	],
+	[
+		"GET /experiments/:id",
+		({ id, accept }) => {
+			const x = find_experiment(id);
+			return accept === "text/csv" ? experiments.csv(x) : experiments.json(x);
+		},
+	],
+	[
+		"POST /experiments/:id/cancel",
+		({ id }) => {
+			const x = find_experiment(id);
+			experiments.cancel(x);
+			return experiments.json(x);
+		},
+	],
+	[
+		"DELETE /experiments/:id",
+		({ id, q }) => {
+			const x = find_experiment(id);
+			if (experiments.state_of(x) === "running")
+				throw new Refusal(409, "a running experiment cannot be deleted");
+			experiments.discard(x, q.get("runs") === "true");
+		},
+	],
 ].map(([key, handler]) => {
 	const [method, pattern] = key.split(" ");
 	return {

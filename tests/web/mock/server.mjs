@@ -3,6 +3,7 @@
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
+import { fill_experiments } from "./experiments.mjs";
 import { Refusal, ROUTES } from "./routes.mjs";
 import * as state from "./state.mjs";
 
@@ -63,10 +64,15 @@ export async function start_mock({ web, token, units = 4, every_ms = 150 }) {
 			const answer = handler({
 				...m.groups,
 				q: url.searchParams,
+				accept: request.headers.accept,
 				raw,
 				body: json ? JSON.parse(raw) : null,
 			});
 			if (answer === undefined) response.writeHead(204, HEADERS).end();
+			else if (typeof answer === "string")
+				response
+					.writeHead(200, { ...HEADERS, "Content-Type": "text/csv; charset=utf-8" })
+					.end(answer);
 			else if (Buffer.isBuffer(answer))
 				response
 					.writeHead(200, {
@@ -144,11 +150,12 @@ export function fill() {
 	failed.error =
 		"loss is not a number at step 12 of phase1_training, round 1; the last good checkpoint is that of round 0";
 	state.set_state(failed, "failed", "nan");
-	state.add_run(config("carla-to-dusk mrkld", "crst-mrkld"), "paused", 0.55);
+	state.add_run(config("carla-to-dusk mrkld", "crst-mrkld"), "paused", 0.55).unjudged = true;
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
 	fill();
+	fill_experiments();
 	const mock = await start_mock({ web: process.argv[2], token: "mock" });
 	console.log(`${mock.url}/#token=mock`);
 }

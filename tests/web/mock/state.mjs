@@ -1,4 +1,5 @@
 /* state: the runs, data sets and results of the pretended daemon. A run's position follows the clock. */
+import { alarms, audit } from "./audit.mjs";
 import { CLASSES, random } from "./scene.mjs";
 
 export const IMAGES = 150,
@@ -107,6 +108,12 @@ function emit(run, type) {
 	on_event(event);
 }
 
+export function emit_experiment(id, to) {
+	const event = { id: events.length + 1, type: "experiment.state", data: { experiment: id, state: to } };
+	events.push(event);
+	on_event(event);
+}
+
 export function set_state(run, to, reason) {
 	run.history.push({ time: new Date().toISOString(), from: run.state, to, reason });
 	run.state = to;
@@ -210,6 +217,17 @@ export function rounds_done(run) {
 				ignored: 0.71 - 0.05 * r - (r >= 3 ? 0.12 : 0),
 			},
 			pseudo_accuracy: 0.96 - 0.01 * r,
+			/* A daemon before there were audits. */
+			...(run.unjudged
+				? {}
+				: {
+						audit: audit(
+							r,
+							run.config.eval !== null,
+							r >= run.config.self_training.phase1_rounds,
+						),
+						alarms: alarms(r),
+					}),
 		}));
 }
 

@@ -1,12 +1,13 @@
 /* classes: per-class IoU over the rounds as lines, heat map and table, and the confusion matrix. */
 
 import { get } from "../api.js";
-import { line_color, run_classes } from "../catalog.js";
-import { chart, css, heat, is_dark } from "../charts.js";
+import { run_classes } from "../catalog.js";
+import { css, heat } from "../charts.js";
+import { class_lines, hidden_of, tens } from "../class_lines.js";
 import { confusion_card } from "../confusion.js";
-import { h, replace, throttle } from "../dom.js";
+import { h, throttle } from "../dom.js";
 import { is_number, is_source, number, percent, phase_name, round_name, signed_percent } from "../format.js";
-import { go, set_query } from "../router.js";
+import { go } from "../router.js";
 import { run_shell } from "../run_shell.js";
 import { col, col_num, sort_table, swatch } from "../widgets.js";
 
@@ -27,95 +28,37 @@ function named(names, classes) {
 	}));
 }
 
-function lines_card(iou, classes, ctx, hidden) {
-	const body = h("div");
-	const shown = () => classes.filter((c) => !hidden.has(c.id));
-	let plot = null;
-	function draw() {
-		if (plot) plot.destroy();
-		const series = shown().map((c) => ({
-			label: c.name,
-			color: () => line_color(c.color, is_dark()),
-			points: iou.points
-				.filter((p) => is_number(p.iou[c.id]))
-				.map((p) => [place(p), 100 * p.iou[c.id]]),
-		}));
-		series.push({
-			label: "mean",
-			color: () => css("--text"),
-			width: 3,
-			dash: [8, 4],
-			points: iou.points.filter((p) => is_number(p.miou)).map((p) => [place(p), 100 * p.miou]),
-		});
-		const last = Math.max(...iou.points.map(place));
-		plot = chart({
+function lines_card(iou, classes, ctx) {
+	const last = Math.max(...iou.points.map(place));
+	const lines = class_lines({
+		id: "line",
+		query: "hide",
+		hidden: hidden_of(ctx.query.hide),
+		classes,
+		points: (c) =>
+			iou.points.filter((p) => is_number(p.iou[c.id])).map((p) => [place(p), 100 * p.iou[c.id]]),
+		more: () => [
+			{
+				label: "mean",
+				color: () => css("--text"),
+				width: 3,
+				dash: [8, 4],
+				points: iou.points.filter((p) => is_number(p.miou)).map((p) => [place(p), 100 * p.miou]),
+			},
+		],
+		more_legend: h("li", h("span.dash-mark", { "aria-hidden": "true" }), "mean"),
+		options: () => ({
 			label: "IoU of each class over the rounds; the numbers are in the heat map",
-			series,
 			height: 340,
-			points: true,
-			focus: true,
-			legend: false,
 			signal: ctx.signal,
 			x_range: () => [-1.15, Math.max(0, last) + 0.15],
 			x_splits: () => Array.from({ length: last + 2 }, (_, i) => i - 1),
 			x_values: (_, ticks) => ticks.map(place_name),
 			y_values: (_, ticks) => ticks.map((t) => `${t} %`),
-			y_range: (_, low, high) => [
-				Math.max(0, Math.floor((low || 0) / 10) * 10),
-				Math.min(100, Math.ceil((high || 1) / 10) * 10),
-			],
-		});
-		replace(body, plot.node);
-	}
-	/* The legend is drawn anew; the keyboard stays where it was. */
-	function toggle(ids, focus) {
-		const all_hidden = ids.every((id) => hidden.has(id));
-		ids.forEach((id) => (all_hidden ? hidden.delete(id) : hidden.add(id)));
-		set_query({ hide: [...hidden].join(".") });
-		draw();
-		draw_legend();
-		document.getElementById(focus).focus();
-	}
-	const legend = h("ul.legend-row.toggles");
-	function draw_legend() {
-		replace(
-			legend,
-			h(
-				"li",
-				h(
-					"button.small",
-					{
-						id: "line-all",
-						onclick: () =>
-							toggle(
-								classes.map((c) => c.id),
-								"line-all",
-							),
-					},
-					hidden.size === classes.length ? "show all" : "hide all",
-				),
-			),
-			classes.map((c) =>
-				h(
-					"li",
-					h(
-						"button.quiet.small",
-						{
-							id: `line-${c.id}`,
-							"aria-pressed": String(!hidden.has(c.id)),
-							onclick: () => toggle([c.id], `line-${c.id}`),
-						},
-						swatch(c.color),
-						c.name,
-					),
-				),
-			),
-			h("li", h("span.dash-mark", { "aria-hidden": "true" }), "mean"),
-		);
-	}
-	draw();
-	draw_legend();
-	return h("section.card", h("h2", "IoU of each class over the rounds, %"), body, legend);
+			y_range: tens,
+		}),
+	});
+	return h("section.card", h("h2", "IoU of each class over the rounds, %"), lines.nodes);
 }
 
 function heat_card(iou, classes) {
@@ -231,7 +174,6 @@ export async function classes_page(ctx) {
 		get(`/runs/${ctx.params.id}/iou`, null, ctx.signal),
 		run_classes(shell.run),
 	]);
-	const hidden = new Set((ctx.query.hide || "").split(".").filter(Boolean).map(Number));
 	let shown = iou.points.length;
 	/* A new evaluation draws the page anew. */
 	const look = throttle(async () => {
@@ -252,7 +194,7 @@ export async function classes_page(ctx) {
 	}
 	const classes = named(iou.classes, colors);
 	shell.node.append(
-		lines_card(iou, classes, ctx, hidden),
+		lines_card(iou, classes, ctx),
 		h("div.columns", heat_card(iou, classes), table_card(iou, classes, ctx)),
 		h("div.stacked", await confusion_card(iou, classes, ctx)),
 	);

@@ -1,6 +1,8 @@
 /* run: overview of one run: what is happening, how well it does, curves, rounds, profile, checkpoints. */
 
+import { alarm_box } from "../alarms.js";
 import { download, get, get_all, items_of } from "../api.js";
+import { audit_view } from "../audit_view.js";
 import { run_classes } from "../catalog.js";
 import { curves } from "../curves.js";
 import { h, replace, throttle } from "../dom.js";
@@ -171,15 +173,26 @@ export async function run_page(ctx) {
 	const history = h("div", history_table(shell.run));
 	const loss = curves(id, ctx);
 	const rounds = rounds_view(id);
+	const alarms = h("div");
+	const audit = audit_view(ctx);
 	const profile = profile_view(shell.run, ctx);
 	const checkpoints = checkpoints_card(shell.run);
 
+	/* Alarms that are read out must not be read out again at every look. */
+	let alarmed = "";
+	function show_rounds(list) {
+		rounds.update(list, classes);
+		audit.update(list, classes);
+		const now = JSON.stringify(list.map((r) => r.alarms));
+		if (now !== alarmed) replace(alarms, alarm_box(list, classes, audit.open));
+		alarmed = now;
+	}
 	async function load_slow() {
 		const [round_list, checkpoint_list] = await Promise.all([
 			get(`/runs/${id}/rounds`, null, ctx.signal),
 			get_all(`/runs/${id}/checkpoints`, {}, 1000, ctx.signal),
 		]);
-		rounds.update(items_of(round_list), classes);
+		show_rounds(items_of(round_list));
 		checkpoints.update(checkpoint_list.items);
 	}
 	const refresh_slow = throttle(() => load_slow().catch(() => {}), 3000);
@@ -196,8 +209,9 @@ export async function run_page(ctx) {
 	});
 	await Promise.all([loss.load(), profile.load(), load_slow()]);
 	shell.node.append(
+		alarms,
 		now,
-		h("div.stacked", loss.node, rounds.node, profile.node),
+		h("div.stacked", loss.node, rounds.node, audit.node, profile.node),
 		h("div.columns", checkpoints.node, history),
 	);
 	return shell.node;
