@@ -92,8 +92,12 @@ static const ctl_command table[] = {
 	{"run", "iou", "RUN", "IoU of each class at each evaluation", run_iou, {{0}}},
 	{"run", "confusion", "RUN", "Confusion matrix; rows are the truth", run_confusion,
 	 {{"round", 0, "ROUND", "a number or source (the newest)"}}},
-	{"run", "rounds", "RUN", "Thresholds, coverage, easy and hard images of each round",
+	{"run", "rounds", "RUN",
+	 "Thresholds, coverage, easy and hard images of each round, how its labels look, alarms",
 	 run_rounds, {{0}}},
+	{"run", "audit", "RUN [ROUND]",
+	 "Predictions and labels of each class in a round (the newest), and what is alarming",
+	 run_audit, {{0}}},
 	{"run", "profile", "RUN", "Where the time of a training step goes, the longest first", run_profile,
 	 {{"round", 0, "ROUND", "a number or source (the training under way or the last)"}}},
 

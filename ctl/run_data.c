@@ -1,4 +1,4 @@
-/* What a run has brought so far: curves, IoU, confusion, rounds. */
+/* What a run has brought so far: curves, IoU, confusion. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,20 +7,6 @@
 #include "runs.h"
 #include "show.h"
 #include "table.h"
-
-static const column round_columns[] = {
-	{"ROUND", "round", COLUMN_NUMBER},
-	{"PHASE", "phase", COLUMN_TEXT},
-	{"PORTION", "portion", COLUMN_PERCENT},
-	{"CONFIDENT", "coverage.confident", COLUMN_PERCENT},
-	{"VOTED", "coverage.voted", COLUMN_PERCENT},
-	{"SOFT", "coverage.soft", COLUMN_PERCENT},
-	{"IGNORED", "coverage.ignored", COLUMN_PERCENT},
-	{"EASY", "easy", COLUMN_NUMBER},
-	{"HARD", "hard", COLUMN_NUMBER},
-	{"PSEUDO ACCURACY", "pseudo_accuracy", COLUMN_PERCENT},
-	{"THRESHOLDS", "thresholds", COLUMN_LIST},
-};
 
 /* GET of RUN + path; JSON goes out as it is, then *ret stays NULL; else *ret is the document. */
 static ctl_exit get_document(ctl *c, const buffer *path, json_t **ret)
@@ -167,20 +153,6 @@ ctl_exit run_confusion(ctl *c, const ctl_args *a)
 	}
 	if (o != NULL)
 		print_confusion(c->format, o);
-	json_decref(o);
-	buffer_free(&path);
-	return rc;
-}
-
-ctl_exit run_rounds(ctl *c, const ctl_args *a)
-{
-	buffer path = {0};
-	json_t *o = NULL;
-	ctl_exit rc = run_path(c, a->word[0], "/rounds", &path);
-	if (rc == CTL_OK)
-		rc = get_document(c, &path, &o);
-	if (o != NULL)
-		records_print(c->format, o, round_columns, COUNT_OF(round_columns));
 	json_decref(o);
 	buffer_free(&path);
 	return rc;

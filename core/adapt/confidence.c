@@ -40,8 +40,12 @@ void image_confidence_of(const float *p, const float *lambda, size_t classes, si
 			ret->predicted[which[i]]++;
 			ret->confident[which[i]] += best[i] > lambda[which[i]];
 			sum += p_log_p[i];
+			ret->class_entropy[which[i]] += p_log_p[i];
 		}
 	}
+	double scale = classes > 1 ? -1.0 / log((double)classes) : 0.0;
+	for (size_t k = 0; k < classes; k++)
+		ret->class_entropy[k] = ret->predicted[k] > 0 ? scale * ret->class_entropy[k] : 0.0;
 	if (classes > 1 && pixels > 0)
 		ret->mean_entropy = -sum / ((double)pixels * log((double)classes));
 	size_t present = 0;

@@ -15,6 +15,7 @@ typedef struct image_confidence {
 	uint64_t predicted[256];     /* N_k */
 	uint64_t confident[256];     /* N*_k */
 	double mean_entropy;         /* mean over pixels of entropy / ln K (5.7); 0 when K = 1 */
+	double class_entropy[256];   /* sum of the same over the pixels predicted as k */
 } image_confidence;
 
 /* p planar [K][P], 1 <= K <= 256, lambda [K] in (0, 1]. use_inverse_lambda false drops the 1/lambda

@@ -328,6 +328,7 @@ static tp_status label_common(scorer *s, const logit_map *m, const float *lambda
 	                      .h = m->full_h,
 	                      .prediction = prediction,
 	                      .confidence = confidence,
+	                      .prob = s->prob,
 	                      .confident = confident,
 	                      .voted = voted};
 	image_confidence_of(s->prob, lambda, m->classes, pixels, s->spec.recipe->self.inverse_lambda,

@@ -56,6 +56,7 @@ typedef struct scored_image {
 	size_t w, h;
 	const uint8_t *prediction, *confidence; /* argmax p; round(255 max p) */
 	const uint8_t *confident, *voted, *final, *origin;
+	const float *prob;      /* p [K][h*w], which they were made from */
 	const uint16_t *weight; /* round(65535 w), easy images of phase 2 only, else NULL */
 	image_confidence score;
 	double share[4];        /* by label_origin: none, confident, voted, soft; sum 1 */

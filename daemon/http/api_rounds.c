@@ -14,6 +14,11 @@ static void round_done(void *row)
 	round_row_done(row);
 }
 
+static void audit_done(void *row)
+{
+	round_audit_row_done(row);
+}
+
 static void evaluation_done(void *row)
 {
 	evaluation_row_done(row);
@@ -26,17 +31,26 @@ void api_run_rounds(request *r)
 		return;
 	run_row_done(&run);
 	round_row *row = NULL;
-	size_t n = 0;
+	round_audit_row *audit = NULL;
+	size_t n = 0, audits = 0, at = 0;
 	tp_err err = {0};
 	tp_status st = store_round_list(api_store(r), r->param[0], &row, &n, &err);
+	if (st == TP_OK)
+		st = store_round_audits(api_store(r), r->param[0], &audit, &audits, &err);
 	if (st != TP_OK) {
 		respond_error(r, st, &err);
+		rows_done(row, n, sizeof *row, round_done);
 		return;
 	}
 	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, round_json(&row[i]));
+	for (size_t i = 0; i < n; i++) {
+		while (at < audits && audit[at].round < row[i].round)
+			at++;
+		bool has = at < audits && audit[at].round == row[i].round;
+		(void)json_array_append_new(list, round_json(&row[i], has ? &audit[at] : NULL));
+	}
 	respond_json(r, 200, list);
+	rows_done(audit, audits, sizeof *audit, audit_done);
 	rows_done(row, n, sizeof *row, round_done);
 }
 

@@ -129,7 +129,8 @@ static const route table[] = {
 	 .summary = "Confusion matrix, rows = truth, of a round, 'source' or the newest",
 	 .handler = api_run_confusion},
 	{HTTP_GET, "/api/v1/runs/{id}/rounds", WORKER, .success = 200, .answer_schema = "[Round]",
-	 .summary = "Rounds with thresholds, coverage and split", .handler = api_run_rounds},
+	 .summary = "Rounds with thresholds, coverage and split, what their labels look like (audit; null "
+	            "for rounds that an older program scored) and what to look at (alarms)", .handler = api_run_rounds},
 	{HTTP_GET, "/api/v1/runs/{id}/profile", WORKER, .success = 200, .query = "round:str",
 	 .answer_schema = "Profile",
 	 .summary = "Where the time of a training step goes, by layer: of the stage that trains or "

@@ -60,15 +60,16 @@ json_t *checkpoint_json(const checkpoint_row *c)
 	                 (json_int_t)c->bytes, "created", json_time(c->created_ms));
 }
 
-json_t *round_json(const round_row *r)
+json_t *round_json(const round_row *r, const round_audit_row *audit)
 {
 	json_t *j =
-		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "round", (json_int_t)r->round,
+		json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "round", (json_int_t)r->round,
 	                  "phase", r->phase, "portion", json_number_or_null(r->portion),
 	                  "thresholds", json_stored(r->thresholds), "coverage",
 	                  coverage_json(r->confident, r->voted, r->soft, r->ignored), "easy",
 	                  (json_int_t)r->easy, "hard", (json_int_t)r->hard, "class_stats",
-	                  json_stored(r->class_stats));
+	                  json_stored(r->class_stats), "audit", audit_json(audit), "alarms",
+	                  alarms_json(audit));
 	if (j != NULL && r->pseudo_accuracy >= 0.0)
 		(void)json_object_set_new(j, "pseudo_accuracy",
 		                          json_number_or_null(r->pseudo_accuracy));

@@ -11,7 +11,11 @@
 json_t *dataset_json(const dataset_row *d);
 json_t *weights_json(const weights_row *w);
 json_t *checkpoint_json(const checkpoint_row *c);
-json_t *round_json(const round_row *r);
+/* audit NULL: of a round that has none. */
+json_t *round_json(const round_row *r, const round_audit_row *audit);
+/* NULL gives null, and no alarms. */
+json_t *audit_json(const round_audit_row *a);
+json_t *alarms_json(const round_audit_row *a);
 /* Without steps: nulls and empty lists. */
 json_t *profile_json(const profile_row *p);
 /* with_name: as an item of the image list; else as an entry of one image's history. */

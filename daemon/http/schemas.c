@@ -45,7 +45,18 @@ static const struct {
 	{"Coverage", "{confident:num voted:num soft:num ignored:num}"},
 	{"Round",
 	 "{round:int phase:Phase portion:num thresholds:[num?] coverage:Coverage easy:int "
-	 "hard:int pseudo_accuracy?:num class_stats:any}"},
+	 "hard:int pseudo_accuracy?:num class_stats:any audit:RoundAudit? alarms:[RoundAlarm]}"},
+	{"RoundAudit",
+	 "{entropy:num flip_agreement:num? agreement:num? label_agreement:num? truth_pixels:int "
+	 "accuracy:{confident:num? voted:num? soft:num? all:num? threshold:num?} "
+	 "classes:[RoundClass]}"},
+	{"RoundClass",
+	 "{share:num share_first:num share_previous:num? entropy:num agreement:num? "
+	 "confident:RoundLabels voted:RoundLabels soft:RoundLabels threshold_accuracy:num?}"},
+	{"RoundLabels", "{coverage:num accuracy:num? pixels:int}"},
+	{"RoundAlarm",
+	 "{kind:class_collapsed|class_drift|predictions_unstable|labels_unstable|labels_wrong "
+	 "class:int? text:str value:num limit:num}"},
 	{"Profile",
 	 "{phase:Phase? round:int? steps:int crop:[int]? threads:int? kernels:str? "
 	 "sgemm_peak_gflops:num? seconds_per_step:num? layers:[ProfileLayer] "

@@ -1,5 +1,6 @@
 /* What a run will need, before anything is computed: the peak of memory over its stages, and disk.
  * Every noun says what it takes (..._measure, ..._bytes), so the numbers follow the code. */
+#include "adapt/audit.h"
 #include "adapt/threshold.h"
 #include "data/loader.h"
 #include "run/crops.h"
@@ -106,8 +107,10 @@ static tp_status images_need(const need *n, phase p, uint64_t *ret, tp_err *err)
 	                    .pool = n->pool};
 	size_t bytes = 0, pixels = pixels_of(l->size[0]);
 	tp_status st = scorer_measure(&spec, l->size, l->count, p == PHASE_EVALUATION, &bytes, err);
-	uint64_t counts = p == PHASE_SCORING ? s->spec.classes * (CONF_BINS + 1) * sizeof(uint64_t)
-	                                     : 0;
+	uint64_t counts = 0;
+	if (p == PHASE_SCORING) /* histogram, audit; earlier labels, the truth and what it is read from */
+		counts = s->spec.classes * (CONF_BINS + 1) * sizeof(uint64_t) +
+		         audit_bytes(s->spec.classes) + 4 * (uint64_t)pixels;
 	*ret = bytes + counts + 2 * 3 * (uint64_t)pixels +
 	       image_load_bytes(l->size[0].w, l->size[0].h);
 	return st;

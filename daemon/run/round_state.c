@@ -33,6 +33,19 @@ char *round_stats_text(const uint64_t *predicted, size_t classes, const uint8_t 
 	return text;
 }
 
+tp_status round_shares(const round_row *row, size_t classes, double *share, tp_err *err)
+{
+	json_t *stats = json_loads(row->class_stats, 0, NULL);
+	json_t *list = json_object_get(stats, "predicted_share");
+	tp_status st = TP_OK;
+	if (json_array_size(list) != classes)
+		st = tp_fail(err, TP_CORRUPT, 0, "round %d: stored shares do not fit", (int)row->round);
+	for (size_t k = 0; st == TP_OK && k < classes; k++)
+		share[k] = json_number_value(json_array_get(list, k));
+	json_decref(stats);
+	return st;
+}
+
 static tp_status parse_round(const round_row *row, size_t classes, round_state *r, tp_err *err)
 {
 	json_t *lambda = json_loads(row->thresholds, 0, NULL);

@@ -22,5 +22,7 @@ void round_state_done(round_state *r);
 /* The two JSON columns of a round, malloc'ed; NULL when out of memory. */
 char *round_thresholds_text(const float *lambda, size_t classes);
 char *round_stats_text(const uint64_t *predicted, size_t classes, const uint8_t *mine, size_t mines);
+/* The shares of predicted pixels that round_stats_text kept: share[classes]. TP_CORRUPT. */
+tp_status round_shares(const round_row *row, size_t classes, double *share, tp_err *err) TP_MUST_CHECK;
 
 #endif

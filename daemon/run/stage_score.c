@@ -10,11 +10,11 @@
 
 #include "adapt/split.h"
 #include "base/file.h"
-#include "data/label.h"
 #include "data/logits.h"
 #include "data/png_files.h"
 #include "data/prefetch.h"
 #include "run/job.h"
+#include "run/round_audit.h"
 #include "run/round_state.h"
 #include "store/run_files.h"
 #include "train/score.h"
@@ -37,7 +37,7 @@ typedef struct scoring {
 	image_row *row;      /* [count]; class_confidence owned */
 	double *score;
 	bool *easy;
-	size_t right, judged; /* final labels against the truth, where there is one */
+	round_audit audit;
 	size_t done;         /* progress units */
 } scoring;
 
@@ -160,25 +160,6 @@ static tp_status keep_row(scoring *s, size_t i, const scored_image *im, tp_err *
 	return r->class_confidence == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory") : TP_OK;
 }
 
-/* How right the final labels are: for people only, nothing is learned from it, and only where the run
- * was told to evaluate at all. Truth that cannot be read is no truth. */
-static void judge(scoring *s, size_t i, const scored_image *im)
-{
-	uint8_t *truth;
-	size_t w, h;
-	const dataset_image_row *row = &s->images->row[i];
-	if (s->j->setup.eval.count == 0 || row->label[0] == 0 ||
-	    label_load(row->label, &s->images->map, im->w, im->h, &truth, &w, &h, NULL) != TP_OK)
-		return;
-	for (size_t p = 0; p < w * h; p++) {
-		if (truth[p] != LABEL_NONE && im->final[p] != LABEL_NONE) {
-			s->judged++;
-			s->right += truth[p] == im->final[p];
-		}
-	}
-	free(truth);
-}
-
 static tp_status label_image(scoring *s, size_t i, bool easy, tp_err *err)
 {
 	char file[RUN_FILE_MAX];
@@ -193,8 +174,8 @@ static tp_status label_image(scoring *s, size_t i, bool easy, tp_err *err)
 		st = write_layers(s, i, &im, err);
 	if (st == TP_OK)
 		st = keep_row(s, i, &im, err);
-	if (st == TP_OK && (easy || !s->phase2))
-		judge(s, i, &im);
+	if (st == TP_OK)
+		round_audit_image(&s->audit, i, &im, &f.map, s->lambda, easy);
 	logits_done(&f);
 	return st;
 }
@@ -270,8 +251,8 @@ static tp_status store_rows(scoring *s, size_t easies, double portion, tp_err *e
 	                 .portion = portion,
 	                 .easy = (int64_t)easies,
 	                 .hard = (int64_t)(s->count - easies),
-	                 .pseudo_accuracy =
-	                     s->judged > 0 ? (double)s->right / (double)s->judged : -1};
+	                 .pseudo_accuracy = round_audit_accuracy(&s->audit)};
+	round_audit_row audit = {0};
 	for (size_t i = 0; i < s->count; i++) {
 		row.confident += s->row[i].confident / (double)s->count;
 		row.voted += s->row[i].voted / (double)s->count;
@@ -282,7 +263,12 @@ static tp_status store_rows(scoring *s, size_t easies, double portion, tp_err *e
 	row.class_stats = round_stats_text(s->hist.predicted, s->classes, mine, mines);
 	tp_status st = row.thresholds == NULL || row.class_stats == NULL
 	                   ? tp_fail(err, TP_NOMEM, 0, "out of memory for a round")
-	                   : store_round_add(s->j->store, &row, s->row, s->count, err);
+	                   : round_audit_row_of(&s->audit, s->lambda, &audit, err);
+	if (st == TP_OK)
+		st = store_round_add(s->j->store, &row, s->row, s->count, &audit, err);
+	if (st == TP_OK)
+		round_audit_events(s->j, s->round, &audit);
+	round_audit_row_done(&audit);
 	free(row.thresholds);
 	free(row.class_stats);
 	return st;
@@ -312,6 +298,8 @@ static tp_status prepare(scoring *s, tp_err *err)
 	if (st == TP_OK)
 		st = conf_hist_init(s->classes, &s->hist, err);
 	if (st == TP_OK)
+		st = round_audit_init(j, s->round, s->phase2, &s->audit, err);
+	if (st == TP_OK)
 		st = scorer_create(&spec, &s->scorer, err);
 	return st;
 }
@@ -320,6 +308,7 @@ static void finish(scoring *s)
 {
 	scorer_free(s->scorer);
 	conf_hist_done(&s->hist);
+	round_audit_done(&s->audit);
 	for (size_t i = 0; s->row != NULL && i < s->count; i++)
 		free(s->row[i].class_confidence);
 	free(s->row);

@@ -85,7 +85,7 @@ static tp_status insert_image(db *d, int64_t run, int64_t round, const image_row
 }
 
 tp_status store_round_add(store *s, const round_row *r, const image_row *image, size_t images,
-                          tp_err *err)
+                          const round_audit_row *audit, tp_err *err)
 {
 	db *d;
 	tp_status st = writer_enter(s, &d, err);
@@ -96,6 +96,8 @@ tp_status store_round_add(store *s, const round_row *r, const image_row *image, 
 		st = insert_round(d, r, err);
 	for (size_t i = 0; i < images && st == TP_OK; i++)
 		st = insert_image(d, r->run, r->round, &image[i], err);
+	if (st == TP_OK && audit != NULL)
+		st = audit_insert(d, r->run, r->round, audit, err);
 	return writer_leave(d, st, err);
 }
 

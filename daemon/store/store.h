@@ -185,7 +185,7 @@ tp_status store_run_progress(store *s, const store_progress *p, char ***ret_stal
 tp_status store_checkpoint_resume(store *s, int64_t run, size_t skip, checkpoint_row *ret,
                                   tp_err *err) TP_MUST_CHECK;
 /* Before continuing from (stage, global step): deletes metrics with step > global_step, and rounds,
- * image scores, evaluations, public checkpoints of stages >= stage, and resume checkpoints and
+ * their image scores and audits, evaluations, public checkpoints of stages >= stage, and resume checkpoints and
  * profiles beyond; sets the position there and miou_* from what remains. What the run writes then makes its rows equal
  * to those of a run that was never interrupted. */
 tp_status store_run_rewind(store *s, int64_t run, int64_t stage, int64_t global_step,
@@ -218,9 +218,41 @@ typedef struct image_row {
 	double confident, voted, soft, ignored; /* shares of the image's pixels */
 	char *class_confidence; /* JSON [number or null] */
 } image_row;
-/* A finished scoring: the round and all its images in one transaction. */
+
+/* What can be said of a round's predictions and labels (adapt/audit.h); -1 where nothing can be. */
+enum { ROUND_ORIGINS = 3 }; /* confident, voted, soft */
+typedef struct round_label_row {
+	int64_t pixels, truth, right; /* labelled; of those, with a truth; of those, equal to it */
+} round_label_row;
+typedef struct round_class_row {
+	double share, share_first, share_previous; /* of the predicted pixels: now, in round 0, before */
+	double entropy, agreement;                 /* entropy 0 when the class is not predicted */
+	int64_t predicted;                         /* pixels, in the images whose labels are counted */
+	round_label_row label[ROUND_ORIGINS];
+	double threshold_accuracy;
+} round_class_row;
+typedef struct round_alarm_row {
+	char *kind, *text; /* text: for people */
+	int64_t class_id;  /* -1: the round as a whole */
+	double value, limit;
+} round_alarm_row;
+typedef struct round_audit_row {
+	int64_t round;
+	double entropy, flip_agreement, agreement, label_agreement, threshold_accuracy;
+	int64_t truth_pixels;
+	round_class_row *class; /* [classes], by train id */
+	size_t classes;
+	round_alarm_row *alarm;
+	size_t alarms;
+} round_audit_row;
+
+/* A finished scoring: the round, all its images and its audit (NULL: none) in one transaction. */
 tp_status store_round_add(store *s, const round_row *r, const image_row *image, size_t images,
-                          tp_err *err) TP_MUST_CHECK;
+                          const round_audit_row *audit, tp_err *err) TP_MUST_CHECK;
+/* Audits of a run by round; rounds that an older program scored have none. */
+tp_status store_round_audits(store *s, int64_t run, round_audit_row **ret, size_t *ret_n,
+                             tp_err *err) TP_MUST_CHECK;
+void round_audit_row_done(round_audit_row *r);
 tp_status store_round_list(store *s, int64_t run, round_row **ret, size_t *ret_n, tp_err *err) TP_MUST_CHECK;
 void round_row_done(round_row *r);
 

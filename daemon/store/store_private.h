@@ -109,6 +109,9 @@ tp_status experiment_event(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 /* events.c: inside a transaction of the caller; `data` is JSON. */
 tp_status event_insert(db *d, int64_t run, const char *type, const char *data, int64_t *ret_id,
                        tp_err *err) TP_MUST_CHECK;
+/* audits.c */
+tp_status audit_insert(db *d, int64_t run, int64_t round, const round_audit_row *a,
+                       tp_err *err) TP_MUST_CHECK;
 /* metrics.c */
 tp_status metric_insert(db *d, int64_t run, const metric_row *m, size_t n,
                         tp_err *err) TP_MUST_CHECK;

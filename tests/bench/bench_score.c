@@ -1,7 +1,8 @@
 /* What a round of the tpld preset does with one target image after its forward passes, from the stored
  * logits to the written label files, against those passes (image and mirrored image) themselves:
  * one JSON line a network. "ratio" is scoring over the two passes. Voting's window is the largest the
- * paper's figure suggests, 57, with three iterations.
+ * paper's figure suggests, 57, with three iterations. The audit is that of a round with an earlier one and
+ * with a truth (whose label file is not read here).
  *
  *   bench_score [--threads N] [ARCH] [HxW] */
 #include <fcntl.h>
@@ -12,10 +13,13 @@
 
 #include "bench.h"
 
+#include "adapt/audit.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/image.h"
 #include "data/logits.h"
+#include "data/png.h"
 #include "data/png_files.h"
 #include "op/gemm.h"
 #include "train/score.h"
@@ -34,11 +38,13 @@ typedef struct rig {
 	uint8_t palette[256][3];
 	float lambda[K];
 	conf_hist hist;
+	audit audit;
+	uint8_t *truth;
 } rig;
 
 /* Seconds of the parts of scoring. */
 typedef struct parts {
-	double count, label, files;
+	double count, label, files, audit;
 } parts;
 
 static void rig_open(rig *r, net_arch arch, size_t h, size_t w, size_t threads)
@@ -56,14 +62,18 @@ static void rig_open(rig *r, net_arch arch, size_t h, size_t w, size_t threads)
 	                  .norm = INPUT_NORM_IMAGENET, .pool = r->workers};
 	bench_check(scorer_create(&ss, &r->scorer, &err), &err);
 	bench_check(conf_hist_init(K, &r->hist, &err), &err);
+	bench_check(audit_init(K, &r->audit, &err), &err);
 	r->img = (image){.w = w, .h = h, .rgb = malloc(3 * w * h)};
-	if (r->img.rgb == NULL || mkdtemp(r->dir) == NULL ||
+	r->truth = malloc(w * h);
+	if (r->img.rgb == NULL || r->truth == NULL || mkdtemp(r->dir) == NULL ||
 	    (r->dirfd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		perror("bench_score");
 		exit(1);
 	}
 	for (size_t i = 0; i < 3 * w * h; i++)
 		r->img.rgb[i] = (uint8_t)rng_below(1, RNG_TEST, i, 256);
+	for (size_t i = 0; i < w * h; i++)
+		r->truth[i] = (uint8_t)(i / 4096 % K);
 	for (size_t i = 0; i < 256; i++)
 		r->palette[i][0] = r->palette[i][1] = r->palette[i][2] = (uint8_t)(i < K ? 9 * i : 0);
 }
@@ -73,6 +83,8 @@ static void rig_close(rig *r)
 	tp_err err = {0};
 	scorer_free(r->scorer);
 	conf_hist_done(&r->hist);
+	audit_done(&r->audit);
+	free(r->truth);
 	mem_free(r->values);
 	graph_done(&r->net);
 	pool_free(r->workers);
@@ -95,6 +107,36 @@ static void write_files(rig *r, const scored_image *im)
 	bench_check(png_files_write(r->dirfd, file, LAYERS, im->w, im->h, r->workers, &err), &err);
 }
 
+/* A label layer as the round before left it. */
+static uint8_t *earlier(rig *r, const char *name, size_t pixels)
+{
+	tp_err err = {0};
+	void *bytes;
+	uint16_t *v;
+	size_t size, w, h;
+	uint8_t *map = malloc(pixels);
+	bench_check(file_read(r->dirfd, name, IMAGE_MAX_BYTES, &bytes, &size, &err), &err);
+	bench_check(png_decode_values(bytes, size, name, &v, &w, &h, &err), &err);
+	for (size_t i = 0; map != NULL && i < pixels; i++)
+		map[i] = (uint8_t)v[i];
+	free(bytes);
+	free(v);
+	return map;
+}
+
+static void audit_image(rig *r, const scored_image *im, const logit_map *m)
+{
+	size_t pixels = im->w * im->h;
+	uint8_t *prediction = earlier(r, "prediction.png", pixels);
+	audit_predictions(&r->audit, im->prediction, prediction, &im->score, pixels);
+	audit_flip(&r->audit, m);
+	free(prediction);
+	uint8_t *final = earlier(r, "final.png", pixels);
+	audit_labels(&r->audit, im->prediction, im->final, im->origin, final, r->truth, pixels);
+	audit_ranking(&r->audit, im->prob, r->lambda, r->truth, pixels);
+	free(final);
+}
+
 /* Both passes of a round over one image. */
 static void score(rig *r, parts *t)
 {
@@ -112,8 +154,10 @@ static void score(rig *r, parts *t)
 	bench_check(scorer_label(r->scorer, &f.map, r->lambda, &im, &err), &err);
 	double t2 = bench_now();
 	write_files(r, &im);
+	double t3 = bench_now();
+	audit_image(r, &im, &f.map);
 	logits_done(&f);
-	*t = (parts){t1 - t0, t2 - t1, bench_now() - t2};
+	*t = (parts){t1 - t0, t2 - t1, t3 - t2, bench_now() - t3};
 }
 
 static void run(net_arch arch, size_t h, size_t w, size_t threads)
@@ -135,17 +179,19 @@ static void run(net_arch arch, size_t h, size_t w, size_t threads)
 			bench_add(&passes, bench_now() - start);
 		}
 		score(&r, &one);
-		bench_add(&whole, one.count + one.label + one.files);
-		sum = (parts){sum.count + one.count, sum.label + one.label, sum.files + one.files};
+		bench_add(&whole, one.count + one.label + one.files + one.audit);
+		sum = (parts){sum.count + one.count, sum.label + one.label, sum.files + one.files,
+		              sum.audit + one.audit};
 	}
 	double n = (double)whole.runs;
 	(void)printf("{\"bench\":\"scoring\",\"arch\":\"%s\",\"height\":%zu,\"width\":%zu,"
 	             "\"classes\":%d,\"window\":57,\"iterations\":3,\"threads\":%zu,"
 	             "\"seconds_median\":%.4f,\"seconds_min\":%.4f,\"runs\":%zu,"
-	             "\"count_seconds\":%.4f,\"label_seconds\":%.4f,\"files_seconds\":%.4f,"
+	             "\"count_seconds\":%.4f,\"label_seconds\":%.4f,\"files_seconds\":%.4f,\"audit_seconds\":%.4f,"
 	             "\"two_passes_seconds\":%.4f,\"two_passes_runs\":%zu,\"ratio\":%.3f}\n",
 	             net_arch_name(arch), h, w, K, threads, bench_median(&whole), bench_min(&whole),
-	             whole.runs, sum.count / n, sum.label / n, sum.files / n, bench_median(&passes),
+	             whole.runs, sum.count / n, sum.label / n, sum.files / n, sum.audit / n,
+	             bench_median(&passes),
 	             passes.runs, bench_median(&whole) / bench_median(&passes));
 	mem_free((void *)m.plain);
 	mem_free((void *)m.mirrored);

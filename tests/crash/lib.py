@@ -354,6 +354,12 @@ TABLES = {  # columns without ids of rows and times
     "metric": ("key, step, value", "key, step"),
     "round": ("round, stage, phase, portion, thresholds, confident, voted, soft, ignored, easy, "
               "hard, pseudo_accuracy, class_stats", "round"),
+    "round_audit": ("round, entropy, flip_agreement, agreement, label_agreement, truth_pixels, "
+                    "threshold_accuracy", "round"),
+    "round_class": ("round, class, share, share_first, share_previous, entropy, agreement, predicted, "
+                    "confident, confident_truth, confident_right, voted, voted_truth, voted_right, soft, "
+                    "soft_truth, soft_right, threshold_accuracy", "round, class"),
+    "round_alarm": ("round, position, kind, class, text, value, bound", "round, position"),
     "image_score": ("round, idx, confidence, entropy, easy, rank, confident, voted, soft, ignored, "
                     "class_confidence", "round, idx"),
     "evaluation": ("stage, round, step, phase, miou, iou, confusion", "stage"),

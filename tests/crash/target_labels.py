@@ -78,14 +78,17 @@ def opened(place, config):
 
 def learned(d):
     """Without what only evaluation adds."""
-    return {k: v for k, v in d.items() if k not in ("evaluation", "run", "round")}
+    return {k: v for k, v in d.items()
+            if k not in ("evaluation", "run", "round", "round_audit", "round_class", "round_alarm")}
 
 
 def test(tap, place, rnd, args):
     alone = lib.tiny_run(eval=None)
     want = variant(place, alone, untouched)
     tap.ok(want["evaluation"] == [] and want["run"][0][0] == "completed" and
-           all(r[11] == -1 for r in want["round"]), "without evaluation nothing is judged",
+           all(r[11] == -1 for r in want["round"]) and
+           all(r[5] == 0 and r[6] == -1 for r in want["round_audit"]),
+           "without evaluation nothing is judged",
            want["round"])
     tap.equal(no_labels(place), want, "a target without labels: the same weights, rows and files")
     tap.equal(variant(place, alone, garbage), want, "garbage in the target's label files: the same")
@@ -97,7 +100,8 @@ def test(tap, place, rnd, args):
     wrong = variant(place, lib.tiny_run(), swapped)
     tap.equal(learned(wrong), learned(judged),
               "wrong labels in the target change no weight and no score")
-    tap.ok(wrong["evaluation"] != judged["evaluation"] and wrong["round"] != judged["round"],
+    tap.ok(wrong["evaluation"] != judged["evaluation"] and wrong["round"] != judged["round"] and
+           wrong["round_class"] != judged["round_class"],
            "control: the evaluation does see them")
 
     if shutil.which("strace") is None:

@@ -83,7 +83,7 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
                  ["preset", "show", "tpld"], ["class-set", "ls"], ["dataset", "ls"], ["dataset", "show", "synth"],
                  ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
                  ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
-                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "profile", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
+                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "audit", "1"], ["run", "profile", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
                  ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"], ["experiment", "list"], ["experiment", "show", "small"],
                  ["experiment", "show", "1", "--classes"], ["experiment", "show", "1", "--cells"], ["experiment", "watch", "1"]):
         for format in ("table", "json", "csv"):
@@ -144,6 +144,39 @@ def a_profile_is_sorted_by_time(tpldctl, server, ctl):
 
 
 @served
+def rounds_show_what_is_alarming(tpldctl, server, ctl):
+    lines = tpldctl("run", "rounds", "1")[0].splitlines()
+    assert len(lines) == 7 and lines[3] == "" and "BY THRESHOLD" in lines[0] and " 87.5 %  " in lines[1], lines
+    assert re.match(r"ROUND +KIND +ALARM$", lines[4]) and re.match(r" +1 +class_drift +sidewalk grows$", lines[5]), lines
+    rows = tpldctl("-o", "csv", "run", "rounds", "1")[0].splitlines()
+    assert len(rows) == 3 and rows[0].endswith("audit.accuracy.threshold,audit.entropy,audit.agreement,audit.label_agreement,"
+                                               "audit.flip_agreement,alarms,thresholds"), rows[0]
+    assert ",0.875,0.25,0.9,0.8,0.9375,2," in rows[2] and ",0.875,0.25,,,0.9375,0," in rows[1], rows
+
+
+@served
+def an_audit_has_a_row_for_each_class(tpldctl, server, ctl):
+    lines = tpldctl("run", "audit", "finished", "1")[0].splitlines()
+    assert len(lines) == 1 + 19 + 1 + 1 + 3 and lines == tpldctl("run", "audit", "1")[0].splitlines(), lines
+    assert lines[2].split() == ["sidewalk"] + "2.0 % 2.0 % 2.0 % 0.12 75.0 % 20.0 % 90.0 % 10.0 % 80.0 % 0.0 % - 87.5 %".split(), lines[2]
+    assert lines[20].split()[:6] == ["all", "classes", "-", "-", "-", "0.25"] and lines[23].split() == ["1", "class_drift", "sidewalk", "grows"], lines
+    first = tpldctl("run", "audit", "1", "0")[0].splitlines()
+    assert len(first) == 21 and first[2].split()[:7] == ["sidewalk", "2.0", "%", "2.0", "%", "-", "0.12"], first
+    csv = tpldctl("-o", "csv", "run", "audit", "1", "0")[0].splitlines()
+    assert csv[0] == ("class,share,share_first,share_previous,entropy,agreement,confident.coverage,confident.accuracy,voted.coverage,"
+                      "voted.accuracy,soft.coverage,soft.accuracy,threshold_accuracy") and len(csv) == 21
+    assert csv[2] == "sidewalk,0.02,0.02,,0.125,,0.2,0.9,0.1,0.8,0,,0.875", csv[2]
+    assert csv[20] == "all classes,,,,0.25,,0.3,0.9,0.2,0.8,0.1,,0.875", csv[20]
+    rounds = json.loads(server.get("/api/v1/runs/1/rounds"))
+    assert json.loads(tpldctl("-o", "json", "run", "audit", "1", "0")[0]) == rounds[0]
+    assert json.loads(tpldctl("-o", "json", "run", "audit", "1")[0]) == rounds[1]
+    tpldctl("run", "audit", "1", "7", want=3)
+    tpldctl("run", "audit", "1", "x", want=2)
+    tpldctl("run", "create", "--set", "name=idle", "--set", "source=synth", "--set", "target=real")
+    assert "no round" in tpldctl("run", "audit", "idle", want=3)[1]
+
+
+@served
 def all_pages_of_images(tpldctl, server, ctl):
     whole = json.loads(tpldctl("-o", "json", "image", "ls", "1", "--all")[0])["items"]
     assert len(whole) == 60 and len({x["id"] for x in whole}) == 60
@@ -198,4 +231,5 @@ def watching(tpldctl, server, ctl):
 
 
 if __name__ == "__main__":
-    sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, a_profile_is_sorted_by_time, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))
+    sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, a_profile_is_sorted_by_time, rounds_show_what_is_alarming,
+                  an_audit_has_a_row_for_each_class, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))

@@ -383,6 +383,19 @@ def rounds(s):
     has(r[0], "round", "phase", "portion", "thresholds", "coverage", "easy", "hard", "pseudo_accuracy")
     has(r[0]["coverage"], "confident", "voted", "soft", "ignored")
     assert r[0]["thresholds"][2] is None and r[0]["easy"] + r[0]["hard"] == 60
+    a = r[1]["audit"]
+    has(a, "entropy", "flip_agreement", "agreement", "label_agreement", "truth_pixels", "accuracy", "classes")
+    assert a["accuracy"] == {"confident": 0.9, "voted": 0.8, "soft": None, "all": 0.866666666667, "threshold": 0.875}, a["accuracy"]
+    assert len(a["classes"]) == 19 and a["truth_pixels"] == 4000 and a["agreement"] == 0.9
+    assert a["classes"][3] == {
+        "share": 0.04, "share_first": 0.04, "share_previous": 0.02, "entropy": 0.125, "agreement": 0.75,
+        "confident": {"coverage": 0.2, "accuracy": 0.9, "pixels": 100}, "voted": {"coverage": 0.1, "accuracy": 0.8, "pixels": 50},
+        "soft": {"coverage": 0.0, "accuracy": None, "pixels": 0}, "threshold_accuracy": None}, a["classes"][3]
+    assert r[1]["alarms"] == [{"kind": "class_drift", "class": 1, "text": "sidewalk grows", "value": 0.185, "limit": 0.177},
+                              {"kind": "labels_unstable", "class": None, "text": "labels change", "value": 0.8, "limit": 0.9}]
+    first = r[0]["audit"]
+    assert first["agreement"] is None and first["label_agreement"] is None and r[0]["alarms"] == []
+    assert all(c["share_previous"] is None and c["agreement"] is None for c in first["classes"])
 
 
 def all_images(s, query):

@@ -102,6 +102,36 @@ static int64_t add_dataset(fixture *f, const char *name, bool labelled)
 	return id;
 }
 
+/* What the audit says: class k has (k + 1) hundredths; round 1 has alarms, and round 0 no earlier one. */
+static void make_audit(round_class_row class[CLASSES], round_alarm_row alarm[2], int64_t round,
+                       round_audit_row *ret)
+{
+	static char drift[] = "class_drift", grows[] = "sidewalk grows", unstable[] = "labels_unstable",
+		    change[] = "labels change";
+	for (int k = 0; k < CLASSES; k++)
+		class[k] = (round_class_row){.share = 0.01 * (k + 1),
+		                             .share_first = 0.01 * (k + 1),
+		                             .share_previous = round > 0 ? 0.02 : -1,
+		                             .entropy = 0.125,
+		                             .agreement = round > 0 ? 0.75 : -1,
+		                             .predicted = 1000,
+		                             .label = {{200, 100, 90}, {100, 50, 40}, {0, 0, 0}},
+		                             .threshold_accuracy = k == 3 ? -1 : 0.875};
+	alarm[0] = (round_alarm_row){drift, grows, 1, 0.185, 0.177};
+	alarm[1] = (round_alarm_row){unstable, change, -1, 0.8, 0.9};
+	*ret = (round_audit_row){.round = round,
+	                         .entropy = 0.25,
+	                         .flip_agreement = 0.9375,
+	                         .agreement = round > 0 ? 0.9 : -1,
+	                         .label_agreement = round > 0 ? 0.8 : -1,
+	                         .threshold_accuracy = 0.875,
+	                         .truth_pixels = 4000,
+	                         .class = class,
+	                         .classes = CLASSES,
+	                         .alarm = alarm,
+	                         .alarms = round > 0 ? 2 : 0};
+}
+
 static void add_round(fixture *f, int64_t run, int64_t round)
 {
 	tp_err err = {0};
@@ -139,7 +169,11 @@ static void add_round(fixture *f, int64_t run, int64_t round)
 		                       .ignored = 0.4,
 		                       .class_confidence = confidence};
 	}
-	check(store_round_add(f->store, &r, score, IMAGES, &err), &err, "round");
+	round_class_row class[CLASSES];
+	round_alarm_row alarm[2];
+	round_audit_row audit;
+	make_audit(class, alarm, round, &audit);
+	check(store_round_add(f->store, &r, score, IMAGES, &audit, &err), &err, "round");
 	char dir[RUN_FILE_MAX], name[RUN_FILE_MAX];
 	run_round_dir(run, round, dir);
 	make_dir(f, dir);

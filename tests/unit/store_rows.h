@@ -56,6 +56,31 @@ static inline const char *class_confidence_of(size_t i)
 	return i % 3 == 0 ? "[0.5,null,0.25]" : i % 3 == 1 ? "[0.5,0.75,null]" : "[null,null,0]";
 }
 
+/* Three classes and, but for round 1, two alarms. */
+enum { AUDIT_CLASSES = 3 };
+typedef struct audit_rows {
+	round_class_row class[AUDIT_CLASSES];
+	round_alarm_row alarm[2];
+	round_audit_row audit;
+} audit_rows;
+
+static inline void make_audit(audit_rows *a, int64_t round)
+{
+	*a = (audit_rows){.alarm = {{(char *)"class_drift", (char *)"a grows", 1, 0.5, 0.25},
+	                            {(char *)"labels_unstable", (char *)"labels change", -1, 0.75, 0.875}}};
+	for (int64_t k = 0; k < AUDIT_CLASSES; k++) {
+		double x = 0.125 * (double)(k + 1);
+		a->class[k] = (round_class_row){x, 2 * x, round == 0 ? -1 : 3 * x, x + 1, x + 2, 100 * k,
+		                                {{k, k + 1, k + 2}, {k + 3, k + 4, k + 5},
+		                                 {k + 6, k + 7, k + 8 + round}}, x + 3};
+	}
+	a->audit = (round_audit_row){.round = round, .entropy = 0.25, .flip_agreement = 0.5,
+	                             .agreement = round == 0 ? -1 : 0.75, .label_agreement = 0.875,
+	                             .threshold_accuracy = 0.625, .truth_pixels = 1000 + round,
+	                             .class = a->class, .classes = AUDIT_CLASSES, .alarm = a->alarm,
+	                             .alarms = round == 1 ? 0 : 2};
+}
+
 static inline void add_round(store *s, int64_t run, int64_t stage, int64_t round, size_t images)
 {
 	image_row *image = calloc(images + 1, sizeof *image);
@@ -85,7 +110,9 @@ static inline void add_round(store *s, int64_t run, int64_t stage, int64_t round
 	               .hard = 3,
 	               .pseudo_accuracy = -1,
 	               .class_stats = (char *)"{}"};
-	assert_ok(store_round_add(s, &r, image, images, err));
+	audit_rows a;
+	make_audit(&a, round);
+	assert_ok(store_round_add(s, &r, image, images, &a.audit, err));
 	free(image);
 }
 

@@ -24,7 +24,7 @@ static void add_round(store *s, int64_t run, int64_t round, size_t images)
 		                       .index = (int64_t)i,
 		                       .easy = is_easy(i) != (round == 1),
 		                       .class_confidence = (char *)"[]"};
-	assert_ok(store_round_add(s, &row, image, images, err));
+	assert_ok(store_round_add(s, &row, image, images, NULL, err));
 	free(row.thresholds);
 	free(row.class_stats);
 	free(image);
@@ -48,6 +48,20 @@ static void a_round_comes_back_exactly(void **state)
 		round_state_done(&r);
 		assert_null(r.lambda);
 	}
+}
+
+static void shares_come_back_exactly(void **state)
+{
+	const uint64_t predicted[CLASSES] = {900, 61, 38, 0};
+	double share[CLASSES];
+	round_row row = {.class_stats = round_stats_text(predicted, CLASSES, mine, 2)};
+	assert_ok(round_shares(&row, CLASSES, share, err));
+	for (size_t k = 0; k < CLASSES; k++)
+		assert_true(share[k] == (double)predicted[k] / 999.0);
+	assert_code(round_shares(&row, CLASSES + 1, share, err), TP_CORRUPT);
+	free(row.class_stats);
+	row.class_stats = (char *)"{}";
+	assert_code(round_shares(&row, CLASSES, share, err), TP_CORRUPT);
 }
 
 static void what_is_missing_is_said(void **state)
@@ -83,6 +97,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_round_comes_back_exactly, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(what_is_missing_is_said, fixture_open, fixture_close),
 		cmocka_unit_test(shares_are_stored_for_people),
+		cmocka_unit_test(shares_come_back_exactly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

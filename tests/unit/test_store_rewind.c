@@ -113,6 +113,12 @@ static char *dump(store *s, int64_t run)
 		" FROM round WHERE run = ? ORDER BY round",
 		"SELECT json_array(round, idx, confidence, easy, rank, class_confidence)"
 		" FROM image_score WHERE run = ? ORDER BY round, idx",
+		"SELECT json_array(round, agreement, truth_pixels, threshold_accuracy)"
+		" FROM round_audit WHERE run = ? ORDER BY round",
+		"SELECT json_array(round, class, share, entropy, soft_right) FROM round_class"
+		" WHERE run = ? ORDER BY round, class",
+		"SELECT json_array(round, position, kind, class, text) FROM round_alarm"
+		" WHERE run = ? ORDER BY round, position",
 		"SELECT json_array(stage, round, step, phase, miou, iou, confusion)"
 		" FROM evaluation WHERE run = ? ORDER BY stage",
 		"SELECT json_array(stage, round, phase, layers) FROM profile WHERE run = ?"
@@ -219,8 +225,9 @@ static void a_deleted_run_leaves_nothing(void **state)
 	work(f->s, run, &all, 0);
 	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "done", NULL, err));
 	assert_ok(store_run_delete(f->s, run, err));
-	static const char *const table[] = {"metric",     "checkpoint",  "round", "image_score",
-	                                    "evaluation", "run_history", "event", "profile"};
+	static const char *const table[] = {"metric",      "checkpoint",  "round",       "image_score",
+	                                    "round_audit", "round_class", "round_alarm", "evaluation",
+	                                    "run_history", "event",       "profile"};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		char sql[64];
 		(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table[i]);

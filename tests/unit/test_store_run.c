@@ -210,9 +210,9 @@ static void rounds_go_in_and_out(void **state)
 	assert_true(list[0].soft == 0.125 && list[0].easy == 2 && list[0].hard == 3);
 	assert_true(list[0].pseudo_accuracy == -1.0);
 	round_row again = list[0];
-	assert_code(store_round_add(f->s, &again, NULL, 0, err), TP_EXISTS);
+	assert_code(store_round_add(f->s, &again, NULL, 0, NULL, err), TP_EXISTS);
 	again.run = 99;
-	assert_code(store_round_add(f->s, &again, NULL, 0, err), TP_NOTFOUND);
+	assert_code(store_round_add(f->s, &again, NULL, 0, NULL, err), TP_NOTFOUND);
 	FREE_ROWS(list, n, round_row);
 	image_row *image = NULL;
 	assert_ok(store_image_history(f->s, run, 3, &image, &n, err));
@@ -225,6 +225,71 @@ static void rounds_go_in_and_out(void **state)
 	assert_code(store_image_history(f->s, 99, 0, &image, &n, err), TP_NOTFOUND);
 }
 
+static void assert_audit(const round_audit_row *got, int64_t round)
+{
+	audit_rows want;
+	make_audit(&want, round);
+	const round_audit_row *w = &want.audit;
+	assert_true(got->round == round && got->entropy == w->entropy);
+	assert_true(got->flip_agreement == w->flip_agreement && got->agreement == w->agreement);
+	assert_true(got->label_agreement == w->label_agreement);
+	assert_true(got->truth_pixels == w->truth_pixels);
+	assert_true(got->threshold_accuracy == w->threshold_accuracy);
+	assert_int_equal(got->classes, AUDIT_CLASSES);
+	assert_memory_equal(got->class, want.class, sizeof want.class);
+	assert_int_equal(got->alarms, w->alarms);
+	for (size_t i = 0; i < got->alarms; i++) {
+		assert_string_equal(got->alarm[i].kind, want.alarm[i].kind);
+		assert_string_equal(got->alarm[i].text, want.alarm[i].text);
+		assert_int_equal(got->alarm[i].class_id, want.alarm[i].class_id);
+		assert_true(got->alarm[i].value == want.alarm[i].value);
+		assert_true(got->alarm[i].limit == want.alarm[i].limit);
+	}
+}
+
+/* Rounds without an audit and without an alarm lie between those that have some. */
+static void audits_go_in_and_out(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 2), other = add_any_run(f->s, 2);
+	round_row bare = {.run = run, .stage = 8, .round = 2, .phase = (char *)"phase1_training",
+	                  .thresholds = (char *)"[]", .class_stats = (char *)"{}"};
+	add_round(f->s, other, 2, 0, 2);
+	add_round(f->s, run, 11, 3, 2);
+	assert_ok(store_round_add(f->s, &bare, NULL, 0, NULL, err));
+	add_round(f->s, run, 5, 1, 2);
+	add_round(f->s, run, 2, 0, 2);
+	round_audit_row *list = NULL;
+	size_t n = 0;
+	assert_ok(store_round_audits(f->s, run, &list, &n, err));
+	assert_int_equal(n, 3);
+	assert_audit(&list[0], 0);
+	assert_audit(&list[1], 1);
+	assert_audit(&list[2], 3);
+	assert_true(list[0].alarms == 2 && list[1].alarms == 0 && list[2].alarms == 2);
+	FREE_ROWS(list, n, round_audit_row);
+	assert_ok(store_round_audits(f->s, 99, &list, &n, err));
+	assert_int_equal(n, 0);
+}
+
+/* A bad figure of the audit takes the whole round back. */
+static void an_audit_comes_with_its_round(void **state)
+{
+	fixture *f = *state;
+	int64_t run = add_any_run(f->s, 2);
+	round_row r = {.run = run, .stage = 2, .phase = (char *)"phase1_training",
+	               .thresholds = (char *)"[]", .class_stats = (char *)"{}"};
+	audit_rows a;
+	make_audit(&a, 0);
+	a.alarm[1].value = NAN;
+	assert_code(store_round_add(f->s, &r, NULL, 0, &a.audit, err), TP_NONFINITE);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM round"), 0);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM round_class"), 0);
+	a.alarm[1].value = 0.5;
+	assert_ok(store_round_add(f->s, &r, NULL, 0, &a.audit, err));
+	assert_int_equal(number(f->s, "SELECT count(*) FROM round_class"), AUDIT_CLASSES);
+}
+
 /* A bad image takes the whole round back. */
 static void a_round_is_all_or_nothing(void **state)
 {
@@ -232,9 +297,9 @@ static void a_round_is_all_or_nothing(void **state)
 	int64_t run = add_any_run(f->s, 2);
 	image_row image[2] = {{.index = 0}, {.index = 0}};
 	round_row r = {.run = run, .phase = (char *)"x"};
-	assert_code(store_round_add(f->s, &r, image, 2, err), TP_EXISTS);
+	assert_code(store_round_add(f->s, &r, image, 2, NULL, err), TP_EXISTS);
 	image[1] = (image_row){.index = 1, .confidence = (double)INFINITY};
-	assert_code(store_round_add(f->s, &r, image, 2, err), TP_NONFINITE);
+	assert_code(store_round_add(f->s, &r, image, 2, NULL, err), TP_NONFINITE);
 	assert_int_equal(number(f->s, "SELECT count(*) FROM round"), 0);
 	assert_int_equal(number(f->s, "SELECT count(*) FROM image_score"), 0);
 }
@@ -412,6 +477,8 @@ int main(void)
 		TEST(a_metric_that_is_no_number_is_refused),
 		TEST(thinning_keeps_the_peaks),
 		TEST(rounds_go_in_and_out),
+		TEST(audits_go_in_and_out),
+		TEST(an_audit_comes_with_its_round),
 		TEST(a_round_is_all_or_nothing),
 		TEST(images_are_paged_in_every_way),
 		TEST(queries_know_what_is_not_there),
