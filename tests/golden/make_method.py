@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Writes method.bin: optimisers and losses by PyTorch, and the scoring chain (logits -> labels) by NumPy.
 
-The chain is written from the formulas (docs/method.md) in float64 with plain loops over windows and shares no code
-or order of operations with core/adapt. Seeds are tried until no decision of the chain lies so close to its limit
-that rounding could turn it; the labels must then agree exactly.
+The chain is numpy_method.py's. Seeds are tried until no decision of it lies so close to its limit that rounding could
+turn it; the labels must then agree exactly.
 """
 import os
 
@@ -12,6 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from golden_io import write
+from numpy_method import (NONE, Close, apart, confidence, confident, easy, ratios, soft, softmax, thresholds, upsample,
+                          vote)
 
 SEED = 20
 out = {}
@@ -91,152 +92,62 @@ def losses(rng):
 
 # ---- the scoring chain -------------------------------------------------------------------------------------------
 
-IMAGES, K, H, W, FH, FW = 4, 5, 8, 11, 25, 37
+K = 5
+# of the network's output and of the image
+SIZES = [((8, 11), (25, 37)), ((9, 6), (41, 23)), ((5, 12), (18, 49)), ((8, 8), (31, 31))]
 PORTION, STRIDE, EASY, GAMMA, ALPHA_LRENT = 0.3, 4, 0.5, 2.0, 0.25
-POOLS, SIDES, RANKS = ["sum", "mean", "box", "max"], ["original", "pooled"], ["r", "p"]
+POOLS, SIDES = ["sum", "mean", "box", "max"], ["original", "pooled"]
 # window, iterations, alpha, alpha on, pool, rank, reuse, border clip
 VOTES = [(5, 3, 0.7, s, p, "r", True, True) for s in SIDES for p in POOLS] + [
     (9, 2, 0.6, "pooled", "box", "p", True, False), (57, 3, 0.7, "original", "mean", "p", True, True),
-    (3, 3, 0.7, "original", "sum", "r", False, True)]
-
-
-class Close(Exception):
-    """A decision too close to call in float32."""
-
-
-def apart(a, b, margin):
-    if np.any(np.abs(np.asarray(a) - b) < margin):
-        raise Close
-
-
-def upsample(z):
-    def axis(n, m):
-        src = np.arange(m) * ((n - 1) / (m - 1))
-        low = np.minimum(src.astype(int), n - 2)
-        return low, src - low
-    y, fy = axis(H, FH)
-    x, fx = axis(W, FW)
-    rows = z[:, y] * (1 - fy)[None, :, None] + z[:, y + 1] * fy[None, :, None]
-    return rows[:, :, x] * (1 - fx) + rows[:, :, x + 1] * fx
-
-
-def softmax(z):
-    e = np.exp(z - z.max(0))
-    return e / e.sum(0)
-
-
-def thresholds(all_p):
-    lists, predicted = [[] for _ in range(K)], np.zeros(K, int)
-    for p in all_p:
-        two = np.sort(p, 0)[-2:]
-        apart(two[0], two[1], 1e-6)
-        for c in range(K):
-            mine = p.max(0)[p.argmax(0) == c]
-            predicted[c] += len(mine)
-            lists[c] += list(mine[::STRIDE])
-    # Bin limits as multiples of 2^-24 below 1: one each, 256 to the octave, then every 256.
-    limits = list(range(256)) + [(256 + i) << o for o in range(8) for i in range(256)]
-    limits = np.array(limits + list(range(1 << 16, (1 << 24) + 1, 256)))
-    lam = np.ones(K)
-    for c in range(K):
-        m = int(np.floor(len(lists[c]) * PORTION))
-        if m == 0:
-            continue
-        value = np.sort(lists[c])[::-1][m - 1]
-        below = (1 << 24) - np.ceil(value * (1 << 24))
-        after = limits[np.searchsorted(limits, below, side="right")]
-        lam[c] = 1 - after / (1 << 24)
-        assert lam[c] < value <= lam[c] + 2.0 ** -16
-        apart(value, 1 - limits / (1 << 24), 3e-7)
-    return lam, predicted
-
-
-def confident(r):
-    two = np.sort(r, 0)[-2:]
-    apart(two[0], two[1], 2e-6)
-    apart(r, 1, 1e-6)
-    return np.where(r.max(0) > 1, r.argmax(0), 255)
-
-
-def vote(p, r, label, window, iterations, alpha, side, pool, rank, reuse, clip):
-    own = alpha if side == "original" else 1 - alpha
-    label, reach = label.copy(), window // 2
-    value = np.where(label < 255, np.take_along_axis(r, np.minimum(label, K - 1)[None], 0)[0], 0)
-    voter = label.copy()
-    order = np.argsort(-(r if rank == "r" else p), 0, kind="stable")
-    for _ in range(iterations):
-        new_label, new_value = label.copy(), value.copy()
-        for y, x in zip(*np.nonzero(label == 255)):
-            ys, xs = slice(max(0, y - reach), y + reach + 1), slice(max(0, x - reach), x + reach + 1)
-            near, worth = voter[ys, xs], value[ys, xs]
-            area = near.size if clip else window ** 2
-            scores = []
-            for c in order[:2, y, x]:
-                v = worth[near == c]
-                pooled = 0 if not v.size else {"sum": v.sum(), "mean": v.mean(), "box": v.sum() / area,
-                                               "max": v.max()}[pool]
-                scores.append((own * r[c, y, x] + (1 - own) * pooled, v.size, c))
-            (s0, n0, c0), (s1, n1, c1) = scores
-            slack = 3e-6 * (2 + (n0 + n1 if pool == "sum" else 0)) * max(1, worth.max())
-            apart(s0, 1, slack)
-            apart(s1, 1, slack)
-            if max(s0, s1) > 1:
-                apart(s0, s1, slack)
-                new_label[y, x] = c0 if s0 > s1 else c1
-                new_value[y, x] = min(max(s0, s1), 256)
-        label, value = new_label, new_value
-        if reuse:
-            voter = label.copy()
-    return label
-
-
-def confidence(p, lam):
-    pred, best = p.argmax(0), p.max(0)
-    terms = [(best[pred == c] > lam[c]).mean() / lam[c] for c in range(K) if (pred == c).any()]
-    return sum(terms) / len(terms), -(p * np.log(p)).sum(0).mean() / np.log(K)
+    (3, 3, 0.7, "original", "sum", "r", False, True), (7, 3, 0.8, "pooled", "sum", "p", False, True),
+    (7, 2, 0.9, "pooled", "max", "p", True, True), (3, 3, 0.5, "original", "box", "r", True, False)]
 
 
 def chain(seed):
     rng = np.random.default_rng(seed)
     res, probs = {}, []
-    for i in range(IMAGES):
-        base = 1.5 * rng.normal(size=(K, 3, 4)).repeat(3, 1).repeat(3, 2)[:, :H, :W] * (1 + i / 2)
-        plain = (base + 0.5 * rng.normal(size=(K, H, W))).astype(np.float32)
+    for i, ((h, w), (height, width)) in enumerate(SIZES):
+        blocks = 1.5 * rng.normal(size=(K, -(-h // 3), -(-w // 3))) * (1 + i / 2)
+        base = blocks.repeat(3, 1).repeat(3, 2)[:, :h, :w]
+        plain = (base + 0.5 * rng.normal(size=(K, h, w))).astype(np.float32)
         plain[K - 1] -= 30 if i < 3 else 4  # a rare class
         mirrored = (plain + 0.5 * rng.normal(size=plain.shape))[:, :, ::-1].astype(np.float32)
-        p = (softmax(upsample(plain.astype(float))) + softmax(upsample(mirrored.astype(float)))[:, :, ::-1]) / 2
+        p = (softmax(upsample(plain.astype(float), height, width)) +
+             softmax(upsample(mirrored.astype(float), height, width))[:, :, ::-1]) / 2
         probs.append(p)
         res.update({"chain_plain%d" % i: plain, "chain_mirrored%d" % i: mirrored, "chain_p%d" % i: p})
-    lam, predicted = thresholds(probs)
-    scores = []
+    lam, predicted = thresholds(probs, PORTION, STRIDE)
+    scores, plain_scores = [], []
     for i, p in enumerate(probs):
-        r = p / lam[:, None, None]
+        r = ratios(p, lam)
         label = confident(r)
         res["chain_confident%d" % i] = label.astype(np.uint8)
         for n, spec in enumerate(VOTES):
             res["chain_voted%d_%d" % (i, n)] = vote(p, r, label, *spec).astype(np.uint8)
         score, entropy = confidence(p, lam)
         scores.append(score)
+        plain_scores.append(confidence(p, lam, False)[0])
         res["chain_entropy%d" % i] = np.array([entropy], np.float32)
-        best = r.max(0)
-        res["chain_easy%d" % i] = r.argmax(0).astype(np.uint8)
-        res["chain_weight%d" % i] = np.where(best > 1, 1, best ** GAMMA)
-        powers = r ** (1 / ALPHA_LRENT)
-        total = powers.sum(0)
-        apart(total, 1, 1e-5)
-        res["chain_soft%d" % i] = np.where(total > 1, powers / total, 0)
-    order = sorted(range(IMAGES), key=lambda i: -scores[i])
+        full, weight = easy(r, GAMMA)
+        res["chain_easy%d" % i] = full.astype(np.uint8)
+        res["chain_weight%d" % i] = weight
+        res["chain_soft%d" % i] = soft(r, ALPHA_LRENT)
+    images = len(SIZES)
+    order = sorted(range(images), key=lambda i: -scores[i])
     apart(np.diff(np.sort(scores)), 0, 1e-4)
-    easy = np.zeros(IMAGES, np.uint8)
-    easy[order[:int(EASY * IMAGES)]] = 1
-    rank = np.empty(IMAGES, np.int32)
-    rank[order] = range(IMAGES)
+    is_easy = np.zeros(images, np.uint8)
+    is_easy[order[:int(EASY * images)]] = 1
+    rank = np.empty(images, np.int32)
+    rank[order] = range(images)
     shares = predicted / predicted.sum()
     rare = [c for c in sorted(range(K), key=lambda c: shares[c]) if shares[c] < 0.1]
-    voted = [(res["chain_voted0_%d" % n] < 255).mean() for n in range(len(VOTES))]
-    print("seed", seed, "lambda", lam.round(4), "voted", np.round(voted, 3), "scores", np.round(scores, 4), "rare", rare)
+    voted = [(res["chain_voted0_%d" % n] < NONE).mean() for n in range(len(VOTES))]
+    print("seed", seed, "lambda", lam.round(4), "labelled", (res["chain_confident0"] < NONE).mean().round(3), "voted",
+          np.round(voted, 3), "scores", np.round(scores, 4), "rare", rare)
     res.update(chain_lambda=lam, chain_predicted=predicted.astype(np.int32), chain_score=np.array(scores, np.float32),
-               chain_easy=easy, chain_rank=rank, chain_rare=np.array(rare, np.uint8))
+               chain_plain_score=np.array(plain_scores, np.float32), chain_easy=is_easy, chain_rank=rank,
+               chain_rare=np.array(rare, np.uint8))
     return res
 
 
