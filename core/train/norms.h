@@ -41,4 +41,12 @@ tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, floa
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
                       double a, float *values, tp_err *err) TP_MUST_CHECK;
 
+/* Is an aligned network better? Without labels nobody knows; but a network that is at home in a domain says
+ * the same of a picture and of its mirror image. Share of the outputs (at the network's resolution) where the
+ * argmax of the two differs; does not change `values`. */
+tp_status norms_flip_disagreement(const norm_spec *spec, const norm_inputs *in, const float *values,
+                                  double *ret, tp_err *err) TP_MUST_CHECK;
+/* Where alignment made it larger by this factor it did harm, where less it helped (docs/results.md). */
+#define NORMS_DISAGREEMENT_LIMIT 1.15
+
 #endif

@@ -1,4 +1,5 @@
 /* The alignment of batch norms to the target, between source training and round 0. */
+#include <stdio.h>
 #include <string.h>
 
 #include "run/crops.h"
@@ -6,25 +7,49 @@
 #include "run/publish.h"
 #include "train/norms.h"
 
-static tp_status align(job *j, tp_err *err)
+/* What came of it, for people. */
+typedef struct outcome {
+	double before, after; /* flip disagreement on the target's crops */
+	bool kept;
+} outcome;
+
+/* Aligns the state's batch norms, and takes that back where the network then is less at home. */
+static tp_status align_to(job *j, const norm_inputs *source, const norm_inputs *target, outcome *ret,
+                          tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
 	const param_table *t = &j->setup.net.params;
-	crops source = {0}, target = {0};
-	tp_status st = crops_take(j, &j->setup.source, r->self.norm_images, &source, err);
-	if (st == TP_OK)
-		st = crops_take(j, &j->setup.target, r->self.norm_images, &target, err);
+	float *norms = j->state.values + t->trained_floats;
+	size_t bytes = (t->floats - t->trained_floats) * sizeof(float);
 	norm_spec spec = {.net = &j->setup.net,
 	                  .h = r->data.crop_h,
 	                  .w = r->data.crop_w,
 	                  .pool = j->pool,
 	                  .stop = j->stop};
-	norm_inputs s = {source.image, source.count};
-	norm_inputs g = {target.image, target.count};
+	memcpy(j->state.source_norms, norms, bytes);
+	tp_status st = norms_flip_disagreement(&spec, target, j->state.values, &ret->before, err);
+	if (st == TP_OK)
+		st = norms_align(&spec, source, target, r->self.norm_strength, j->state.values, err);
+	if (st == TP_OK)
+		st = norms_flip_disagreement(&spec, target, j->state.values, &ret->after, err);
+	if (st != TP_OK)
+		return st;
+	ret->kept = !r->self.norm_check || ret->after <= NORMS_DISAGREEMENT_LIMIT * ret->before;
+	if (!ret->kept)
+		memcpy(norms, j->state.source_norms, bytes);
+	return TP_OK;
+}
+
+static tp_status align(job *j, outcome *ret, tp_err *err)
+{
+	size_t count = j->setup.config.recipe.self.norm_images;
+	crops source = {0}, target = {0};
+	tp_status st = crops_take(j, &j->setup.source, count, &source, err);
+	if (st == TP_OK)
+		st = crops_take(j, &j->setup.target, count, &target, err);
 	if (st == TP_OK) {
-		memcpy(j->state.source_norms, j->state.values + t->trained_floats,
-		       (t->floats - t->trained_floats) * sizeof(float));
-		st = norms_align(&spec, &s, &g, r->self.norm_strength, j->state.values, err);
+		norm_inputs s = {source.image, source.count}, t = {target.image, target.count};
+		st = align_to(j, &s, &t, ret, err);
 	}
 	crops_done(&source);
 	crops_done(&target);
@@ -34,12 +59,18 @@ static tp_status align(job *j, tp_err *err)
 tp_status stage_align(job *j, tp_err *err)
 {
 	/* When it is stopped half-way nothing is saved: it begins again from the source model's checkpoint. */
-	tp_status st = align(j, err);
+	outcome o;
+	char text[160];
+	tp_status st = align(j, &o, err);
 	if (st == TP_OK)
 		st = publish(j, err);
 	if (st == TP_OK)
 		st = job_save(j, j->at, 0, true, err);
-	if (st == TP_OK)
-		job_event(j, "norms.aligned", "{}");
-	return st;
+	if (st != TP_OK)
+		return st;
+	(void)snprintf(text, sizeof text,
+	               "{\"kept\":%s,\"flip_disagreement_before\":%.6f,\"flip_disagreement_after\":%.6f}",
+	               o.kept ? "true" : "false", o.before, o.after);
+	job_event(j, "norms.aligned", text);
+	return TP_OK;
 }

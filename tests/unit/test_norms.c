@@ -298,6 +298,36 @@ static void alignment_has_its_measure(void **state)
 	graph_done(&g);
 }
 
+/* A network that cannot tell left from right has no disagreement; another has one between 0 and 1. */
+static void mirrored_pictures_are_compared(void **state)
+{
+	(void)state;
+	graph g = small_network();
+	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
+	double d = -1, again = -1, symmetric = -1;
+	for (size_t threads = 1; threads <= 3; threads += 2) {
+		pool *p = new_pool(threads);
+		norm_spec spec = spec_of(&g, p);
+		norm_inputs in = inputs(pictures);
+		assert_ok(norms_flip_disagreement(&spec, &in, trained, threads == 1 ? &d : &again, err));
+		pool_free(p);
+	}
+	assert_true(d > 0.0 && d < 1.0 && d == again);
+	/* One class above all others everywhere: its bias. */
+	for (size_t i = 0; i < g.params.count; i++)
+		if (g.params.item[i].kind == PARAM_BIAS && g.params.item[i].head)
+			trained[g.params.item[i].offset + 2] = 1e4f;
+	pool *p = new_pool(2);
+	norm_spec spec = spec_of(&g, p);
+	norm_inputs in = inputs(pictures);
+	assert_ok(norms_flip_disagreement(&spec, &in, trained, &symmetric, err));
+	assert_true(symmetric == 0.0);
+	pool_free(p);
+	mem_free(before);
+	mem_free(trained);
+	graph_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +337,7 @@ int main(void)
 		cmocka_unit_test(activations_come_to_ordinary_size),
 		cmocka_unit_test(the_target_comes_out_as_the_source_did),
 		cmocka_unit_test(alignment_has_its_measure),
+		cmocka_unit_test(mirrored_pictures_are_compared),
 		cmocka_unit_test(it_stops_on_request),
 	};
 	return cmocka_run_group_tests(tests, make_pictures, free_pictures);
