@@ -89,3 +89,18 @@ void probs_argmax(const float *p, size_t classes, size_t pixels, uint8_t *pred, 
 	argmax_job j = {p, classes, pixels, grid_chunks(pixels, GRAIN), pred, conf};
 	pool_run(workers, j.chunks, argmax_chunk, &j);
 }
+
+/* Softmax keeps the order of classes, so logits decide. */
+void probs_flips_agree(const logit_map *m, uint8_t *agree, float *scratch, uint8_t *other,
+                       pool *workers)
+{
+	size_t w = m->full_w, pixels = m->full_h * w;
+	resize_shape s = {m->classes, m->h, m->w, m->full_h, m->full_w, .align_corners = true};
+	resize_forward(&s, m->plain, scratch, workers);
+	probs_argmax(scratch, m->classes, pixels, agree, NULL, workers);
+	resize_forward(&s, m->mirrored, scratch, workers);
+	probs_argmax(scratch, m->classes, pixels, other, NULL, workers);
+	for (size_t row = 0; row < pixels; row += w)
+		for (size_t x = 0; x < w; x++)
+			agree[row + x] = agree[row + x] == other[row + w - 1 - x];
+}

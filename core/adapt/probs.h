@@ -27,6 +27,11 @@ size_t probs_scratch(const logit_map *m);
  * PROBABILITY maps. Any thread that owns the pool; cannot fail. */
 void probs_from_logits(const logit_map *m, float *p, float *scratch, pool *pool);
 
+/* agree [full_h*full_w]: 1 where the image and its mirror image have the same likeliest class, else 0.
+ * m->mirrored must be there. scratch [K][full_h*full_w] and other [full_h*full_w] hold nothing of use
+ * afterwards. */
+void probs_flips_agree(const logit_map *m, uint8_t *agree, float *scratch, uint8_t *other, pool *pool);
+
 /* pred[x] = argmax_k p (ties: lowest k), conf[x] = max_k p; conf may be NULL. classes <= 255. */
 void probs_argmax(const float *p, size_t classes, size_t pixels, uint8_t *pred, float *conf,
                   pool *pool);

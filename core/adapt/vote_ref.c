@@ -1,18 +1,25 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "adapt/pseudo.h"
 #include "adapt/vote_rule.h"
 
-/* The two best classes of a pixel by value[k][at], ties to the lower one. */
-static void top_two(const float *p, const float *lambda, vote_rank rank, size_t classes,
-                    size_t pixels, size_t at, size_t top[2])
+/* A pixel's value for a class: r, or p where that votes. */
+static float value_of(const vote_spec *spec, const vote_image *im, size_t class, size_t at)
+{
+	float p = im->p[class * im->h * im->w + at];
+	return spec->value == VOTE_OF_R ? p / im->lambda[class] : p;
+}
+
+/* The two best classes of a pixel by the rank's value, ties to the lower one. */
+static void top_two(const vote_spec *spec, const vote_image *im, size_t at, size_t top[2])
 {
 	float best[2] = {-1.0f, -1.0f};
 	top[0] = top[1] = 0;
-	for (size_t k = 0; k < classes; k++) {
-		float value = p[k * pixels + at];
-		if (rank == VOTE_TOP2_BY_R)
-			value /= lambda[k];
+	for (size_t k = 0; k < im->classes; k++) {
+		float value = im->p[k * im->h * im->w + at];
+		if (spec->rank == VOTE_TOP2_BY_R)
+			value /= im->lambda[k];
 		if (value > best[0]) {
 			best[1] = best[0];
 			top[1] = top[0];
@@ -25,50 +32,67 @@ static void top_two(const float *p, const float *lambda, vote_rank rank, size_t 
 	}
 }
 
-static vote_candidate candidate_of(const vote_spec *spec, const uint8_t *label, const uint32_t *v,
-                                   size_t h, size_t w, size_t y, size_t x, size_t class, float r)
+/* Weight of pixel (ny, nx) for pixel (y, x): 0 beyond the window or another colour. */
+static uint32_t weight_of(const vote_spec *spec, const vote_image *im, bool triangle, size_t reach,
+                          size_t y, size_t x, size_t ny, size_t nx)
 {
-	vote_candidate c = {.own = (uint32_t)vote_quantise(r)};
-	size_t reach = (spec->window - 1) / 2;
+	size_t dy = y < ny ? ny - y : y - ny, dx = x < nx ? nx - x : x - nx;
+	if (dy > reach || dx > reach)
+		return 0;
+	if (spec->color_distance > 0 && im->rgb != NULL)
+		for (size_t c = 0; c < 3; c++)
+			if (abs(im->rgb[(y * im->w + x) * 3 + c] - im->rgb[(ny * im->w + nx) * 3 + c]) >
+			    (int)spec->color_distance)
+				return 0;
+	return triangle ? (uint32_t)((reach + 1 - dy) * (reach + 1 - dx)) : 1;
+}
+
+static vote_candidate candidate_of(const vote_spec *spec, const vote_rule *rule,
+                                   const vote_image *im, const uint8_t *label, const uint32_t *v,
+                                   size_t y, size_t x, size_t class)
+{
+	size_t reach = vote_reach(spec, im, class), h = im->h, w = im->w;
+	vote_candidate c = {.own = (uint32_t)vote_quantise(value_of(spec, im, class, y * w + x)),
+	                    .limit = vote_limit(spec, im->lambda[class])};
 	for (size_t ny = y < reach ? 0 : y - reach; ny < h && ny <= y + reach; ny++)
 		for (size_t nx = x < reach ? 0 : x - reach; nx < w && nx <= x + reach; nx++) {
 			size_t at = ny * w + nx;
 			if (label[at] != class)
 				continue;
-			c.voters++;
+			uint32_t weight = weight_of(spec, im, rule->triangle, reach, y, x, ny, nx);
+			c.voters += weight;
 			if (spec->pool != VOTE_MAX)
-				c.pooled += v[at];
-			else if (v[at] > c.pooled)
+				c.pooled += (uint64_t)weight * v[at];
+			else if (weight > 0 && v[at] > c.pooled)
 				c.pooled = v[at];
 		}
+	c.divisor = vote_divisor(rule, c.voters, y, x, h, w, reach);
 	return c;
 }
 
-void vote_run_reference(const vote_spec *spec, const float *p, const float *lambda, size_t classes,
-                        size_t h, size_t w, uint8_t *label, void *scratch)
+void vote_run_reference(const vote_spec *spec, const vote_image *im, uint8_t *label, void *scratch)
 {
-	size_t pixels = h * w, reach = (spec->window - 1) / 2;
+	size_t pixels = im->h * im->w;
 	vote_rule rule = vote_rule_of(spec);
 	uint32_t *v = scratch, *next_v = v + pixels;
 	uint8_t *next = (uint8_t *)(next_v + pixels), *voter = next + pixels;
 	memcpy(voter, label, pixels);
 	for (size_t i = 0; i < pixels; i++)
 		if (label[i] != LABEL_NONE)
-			v[i] = (uint32_t)vote_quantise(p[label[i] * pixels + i] / lambda[label[i]]);
+			v[i] = (uint32_t)vote_quantise(value_of(spec, im, label[i], i));
 	for (size_t t = 0; t < spec->iterations; t++) {
 		for (size_t i = 0; i < pixels; i++) {
 			next[i] = label[i];
 			next_v[i] = v[i];
-			if (label[i] != LABEL_NONE)
+			if (label[i] != LABEL_NONE ||
+			    (spec->flips_agree && im->agree != NULL && im->agree[i] == 0))
 				continue;
-			size_t top[2], y = i / w, x = i % w;
-			top_two(p, lambda, spec->rank, classes, pixels, i, top);
+			size_t top[2];
+			top_two(spec, im, i, top);
 			vote_candidate c[2];
 			for (int n = 0; n < 2; n++)
-				c[n] = candidate_of(spec, voter, v, h, w, y, x, top[n],
-				                    p[top[n] * pixels + i] / lambda[top[n]]);
-			uint64_t area = vote_area(spec->border, y, x, h, w, reach);
-			int winner = vote_decide(&rule, c, area, &next_v[i]);
+				c[n] = candidate_of(spec, &rule, im, voter, v, i / im->w, i % im->w, top[n]);
+			int winner = vote_decide(&rule, c, &next_v[i]);
 			if (winner >= 0)
 				next[i] = (uint8_t)top[winner];
 		}

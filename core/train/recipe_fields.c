@@ -26,6 +26,8 @@ NAMES(entropy_name, "minent", "advent")
 NAMES(threshold_name, "class", "global")
 NAMES(split_name, "confidence", "entropy")
 NAMES(border_name, "clip", "zero")
+NAMES(value_name, "r", "p")
+NAMES(kernel_shape_name, "flat", "triangle")
 
 static const char *arch_name(size_t i)
 {
@@ -245,6 +247,27 @@ static const recipe_field fields[] = {
 	{"/self_training/voting/border", FIELD_CHOICE, SELF(vote.border), .choice = border_name,
 	 .value = {VOTE_BORDER_CLIP}, .text = "What lies outside: nothing, or zeros",
 	 .origin = "TPLD 4.3"},
+	{"/self_training/voting/value", FIELD_CHOICE, SELF(vote.value), .choice = value_name,
+	 .value = {VOTE_OF_R}, .text = "What votes: r, and a score above 1 is enough; or p, and it must exceed lambda",
+	 .origin = "own (4.3)"},
+	{"/self_training/voting/kernel", FIELD_CHOICE, SELF(vote.kernel), .choice = kernel_shape_name,
+	 .value = {VOTE_FLAT},
+	 .text = "Weight of a neighbour: the same for all, or falling linearly to the window's edge",
+	 .origin = "own (4.3)"},
+	{"/self_training/voting/color_distance", FIELD_SIZE, SELF(vote.color_distance), .high = 255,
+	 .value = {0},
+	 .text = "Only neighbours vote whose red, green and blue each differ by no more; 0: all vote",
+	 .origin = "own (4.3)"},
+	{"/self_training/voting/rare_share", FIELD_REAL, SELF(vote.rare_share), .high = 1, .value = {0},
+	 .text = "Classes below this share of predicted pixels look for votes in window_rare; 0: none",
+	 .origin = "own (4.3)"},
+	{"/self_training/voting/window_rare", FIELD_SIZE, SELF(vote.window_rare), .low = 1, .high = 401,
+	 .step = 2, .value = {3}, .text = "Side of the window of rare classes in pixels",
+	 .origin = "own (4.3)"},
+	{"/self_training/voting/flips_agree", FIELD_BOOL, SELF(vote.flips_agree), .high = 1,
+	 .value = {false},
+	 .text = "No votes on pixels to which the image and its mirror image give different classes",
+	 .origin = "own (4.3)"},
 	{"/self_training/easy_portion", FIELD_REAL, SELF(easy_portion), .high = 1, .value = {0.3},
 	 .text = "Phase 2: share of images that are easy", .origin = "TPLD 5.2"},
 	{"/self_training/split", FIELD_CHOICE, SELF(split), .choice = split_name,
@@ -436,8 +459,29 @@ static const double lrent_alpha_min = 0.05;
 /* exp(1/T) must stay a number. */
 static const double rare_temperature_min = 0.002;
 
+static void check_voting(const recipe *r, problem_list *l)
+{
+	const vote_spec *v = &r->self.vote;
+	if (v->iterations == 0)
+		return;
+	bool rare = v->rare_share > 0.0;
+	size_t largest = rare && v->window_rare > v->window ? v->window_rare : v->window;
+	if (v->kernel == VOTE_TRIANGLE && v->pool == VOTE_MAX)
+		add_problem(l, "/self_training/voting/kernel", "triangle has no meaning with pool max");
+	if (rare && v->window_rare > v->window)
+		add_problem(l, "/self_training/voting/window_rare", "%zu is larger than window, %zu",
+		            v->window_rare, v->window);
+	if (v->color_distance > 0 && largest > VOTE_COLOR_WINDOW_MAX)
+		add_problem(l, "/self_training/voting/color_distance",
+		            "needs a window of at most %d, not %zu", (int)VOTE_COLOR_WINDOW_MAX, largest);
+	if (v->flips_agree && !r->self.flip_average)
+		add_problem(l, "/self_training/voting/flips_agree",
+		            "needs the mirror image (/self_training/flip_average)");
+}
+
 static void check_together(const recipe *r, problem_list *l)
 {
+	check_voting(r, l);
 	if (r->model.output_stride == 16 && r->model.arch != ARCH_MOBILENETV2)
 		add_problem(l, "/model/output_stride", "16 is possible with %s only",
 		            net_arch_name(ARCH_MOBILENETV2));

@@ -284,30 +284,75 @@ static void origins(const uint8_t *confident, const uint8_t *final, label_origin
 		                                       : ORIGIN_NONE;
 }
 
-static tp_status vote(scorer *s, const logit_map *m, const float *lambda, uint8_t *label,
-                      tp_err *err)
+bool scorer_needs_image(const recipe *r)
+{
+	return r->self.vote.iterations > 0 && r->self.vote.color_distance > 0;
+}
+
+static tp_status need_vote(scorer *s, size_t bytes, tp_err *err)
+{
+	if (bytes <= s->vote_room)
+		return TP_OK;
+	mem_free(s->vote);
+	s->vote = NULL;
+	s->vote_room = 0;
+	tp_status st = mem_bytes(bytes, &s->vote, err);
+	if (st == TP_OK)
+		s->vote_room = bytes;
+	return st;
+}
+
+/* The image's colours. The file may have been replaced since its logits were computed. */
+static tp_status colors_of(const logit_map *m, const vote_aid *aid, const uint8_t **ret, tp_err *err)
+{
+	if (aid == NULL || aid->image == NULL)
+		return tp_fail(err, TP_INVALID, 0, "voting by colour needs the image");
+	const image *img = aid->image;
+	if (img->w != m->full_w || img->h != m->full_h)
+		return tp_fail(err, TP_INVALID, 0, "the image is %zux%zu, its logits are of %zux%zu", img->w,
+		               img->h, m->full_w, m->full_h);
+	*ret = img->rgb;
+	return TP_OK;
+}
+
+/* The maps `final` and `origin` serve as scratch: they are written after voting. */
+static tp_status vote(scorer *s, const logit_map *m, const float *lambda, const vote_aid *aid,
+                      uint8_t *label, tp_err *err)
 {
 	const vote_spec *spec = &s->spec.recipe->self.vote;
+	size_t pixels = m->full_h * m->full_w;
 	if (spec->iterations == 0)
 		return TP_OK;
-	size_t want = vote_scratch(spec, m->classes, m->full_h, m->full_w);
-	if (want > s->vote_room) {
-		mem_free(s->vote);
-		s->vote = NULL;
-		s->vote_room = 0;
-		tp_status st = mem_bytes(want, &s->vote, err);
-		if (st != TP_OK)
-			return st;
-		s->vote_room = want;
+	vote_image im = {.p = s->prob, .lambda = lambda, .classes = m->classes, .h = m->full_h,
+	                 .w = m->full_w};
+	bool rare[256] = {false};
+	tp_status st = need_vote(s, vote_scratch(spec, m->classes, m->full_h, m->full_w), err);
+	if (st == TP_OK && spec->color_distance > 0)
+		st = colors_of(m, aid, &im.rgb, err);
+	if (st == TP_OK && spec->rare_share > 0.0 && (aid == NULL || aid->hist == NULL))
+		st = tp_fail(err, TP_INVALID, 0, "windows by class need the counts of all images");
+	if (st == TP_OK && spec->flips_agree && m->mirrored == NULL)
+		st = tp_fail(err, TP_INVALID, 0, "agreement of flips needs logits of the mirror image");
+	if (st != TP_OK)
+		return st;
+	if (spec->rare_share > 0.0) {
+		uint8_t id[256];
+		for (size_t n = rare_classes(aid->hist, spec->rare_share, id); n-- > 0;)
+			rare[id[n]] = true;
+		im.rare = rare;
 	}
-	vote_run(spec, s->prob, lambda, m->classes, m->full_h, m->full_w, label, s->vote,
-	         s->spec.pool);
+	if (spec->flips_agree) {
+		uint8_t *agree = map_of(s, MAP_ORIGIN, pixels);
+		probs_flips_agree(m, agree, s->scratch, map_of(s, MAP_FINAL, pixels), s->spec.pool);
+		im.agree = agree;
+	}
+	vote_run(spec, &im, label, s->vote, s->spec.pool);
 	return TP_OK;
 }
 
 /* What is the same for easy and hard images: prediction, confidence, sparse and voted labels. */
-static tp_status label_common(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
-                              tp_err *err)
+static tp_status label_common(scorer *s, const logit_map *m, const float *lambda,
+                              const vote_aid *aid, scored_image *ret, tp_err *err)
 {
 	tp_status st = probabilities(s, m, err);
 	if (st != TP_OK)
@@ -321,7 +366,7 @@ static tp_status label_common(scorer *s, const logit_map *m, const float *lambda
 		confidence[i] = (uint8_t)(s->conf[i] * 255.0f + 0.5f);
 	pseudo_confident(s->prob, lambda, m->classes, pixels, confident, NULL, s->spec.pool);
 	memcpy(voted, confident, pixels);
-	st = vote(s, m, lambda, voted, err);
+	st = vote(s, m, lambda, aid, voted, err);
 	if (st != TP_OK)
 		return st;
 	*ret = (scored_image){.w = m->full_w,
@@ -354,11 +399,11 @@ static void label_soft(scorer *s, const logit_map *m, const float *lambda, uint8
 	}
 }
 
-tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
-                       tp_err *err)
+tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, const vote_aid *aid,
+                       scored_image *ret, tp_err *err)
 {
 	scored_image out;
-	tp_status st = label_common(s, m, lambda, &out, err);
+	tp_status st = label_common(s, m, lambda, aid, &out, err);
 	if (st != TP_OK)
 		return st;
 	size_t pixels = out.w * out.h;
@@ -376,11 +421,11 @@ tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, score
 	return TP_OK;
 }
 
-tp_status scorer_label_easy(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
-                            tp_err *err)
+tp_status scorer_label_easy(scorer *s, const logit_map *m, const float *lambda, const vote_aid *aid,
+                            scored_image *ret, tp_err *err)
 {
 	scored_image out;
-	tp_status st = label_common(s, m, lambda, &out, err);
+	tp_status st = label_common(s, m, lambda, aid, &out, err);
 	if (st != TP_OK)
 		return st;
 	size_t pixels = out.w * out.h;

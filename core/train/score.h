@@ -61,11 +61,21 @@ typedef struct scored_image {
 	image_confidence score;
 	double share[4];        /* by label_origin: none, confident, voted, soft; sum 1 */
 } scored_image;
-tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
-                       tp_err *err) TP_MUST_CHECK;
+/* What voting needs beyond logits and thresholds when the recipe says so; borrowed. */
+typedef struct vote_aid {
+	const image *image;    /* for color_distance, else NULL; of the size the logits belong to */
+	const conf_hist *hist; /* of all images, for rare_share; else NULL */
+} vote_aid;
+/* Does the recipe's voting look at colours? */
+bool scorer_needs_image(const recipe *r);
+
+/* aid may be NULL. TP_INVALID when the recipe's voting needs something that is not there: a member of
+ * it, or the mirrored logits. */
+tp_status scorer_label(scorer *s, const logit_map *m, const float *lambda, const vote_aid *aid,
+                       scored_image *ret, tp_err *err) TP_MUST_CHECK;
 /* Full pseudo labels of an easy image (phase 2): final, origin, weight and share differ. */
-tp_status scorer_label_easy(scorer *s, const logit_map *m, const float *lambda, scored_image *ret,
-                            tp_err *err) TP_MUST_CHECK;
+tp_status scorer_label_easy(scorer *s, const logit_map *m, const float *lambda, const vote_aid *aid,
+                            scored_image *ret, tp_err *err) TP_MUST_CHECK;
 
 /* Prediction of a labelled image by the evaluation's protocol (scales, flip; logits averaged at the
  * image's size), valid until the next call. */

@@ -164,18 +164,25 @@ static tp_status label_image(scoring *s, size_t i, bool easy, tp_err *err)
 {
 	char file[RUN_FILE_MAX];
 	logits_file f = {0};
+	image img = {0};
+	vote_aid aid = {.hist = &s->hist};
 	scored_image im;
 	run_logits_file(s->j->run, s->round, (int64_t)i, file);
 	tp_status st = logits_read(s->j->state_dirfd, file, run_logits_stamp(s->j->run, s->round), &f, err);
+	if (st == TP_OK && scorer_needs_image(&s->j->setup.config.recipe)) {
+		st = image_load(s->images->row[i].image, &img, err);
+		aid.image = &img;
+	}
 	if (st == TP_OK)
-		st = easy ? scorer_label_easy(s->scorer, &f.map, s->lambda, &im, err)
-		          : scorer_label(s->scorer, &f.map, s->lambda, &im, err);
+		st = easy ? scorer_label_easy(s->scorer, &f.map, s->lambda, &aid, &im, err)
+		          : scorer_label(s->scorer, &f.map, s->lambda, &aid, &im, err);
 	if (st == TP_OK)
 		st = write_layers(s, i, &im, err);
 	if (st == TP_OK)
 		st = keep_row(s, i, &im, err);
 	if (st == TP_OK)
 		round_audit_image(&s->audit, i, &im, &f.map, s->lambda, easy);
+	image_done(&img);
 	logits_done(&f);
 	return st;
 }

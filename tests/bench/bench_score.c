@@ -151,7 +151,7 @@ static void score(rig *r, parts *t)
 	logits_done(&f);
 	double t1 = bench_now();
 	bench_check(logits_read(r->dirfd, "logits", STAMP, &f, &err), &err);
-	bench_check(scorer_label(r->scorer, &f.map, r->lambda, &im, &err), &err);
+	bench_check(scorer_label(r->scorer, &f.map, r->lambda, NULL, &im, &err), &err);
 	double t2 = bench_now();
 	write_files(r, &im);
 	double t3 = bench_now();

@@ -30,6 +30,7 @@ static void measure(vote_pool how, const float *p, const float *lambda, const ui
 	void *label, *scratch;
 	size_t room = 0;
 	bench_check(mem_bytes(h * w, &label, &err), &err);
+	vote_image im = {.p = p, .lambda = lambda, .classes = K, .h = h, .w = w};
 	vote_spec spec = {.iterations = 3, .alpha = 0.7f, .pool = how, .reuse_voted = true};
 	for (size_t i = 0; i < WINDOWS; i++) {
 		spec.window = windows[i];
@@ -42,7 +43,7 @@ static void measure(vote_pool how, const float *p, const float *lambda, const ui
 			spec.window = windows[i];
 			memcpy(label, sparse, h * w);
 			double start = bench_now(), used = bench_cpu();
-			vote_run(&spec, p, lambda, K, h, w, label, scratch, workers);
+			vote_run(&spec, &im, label, scratch, workers);
 			bench_add(&times[i], bench_now() - start);
 			bench_add(&cpu[i], bench_cpu() - used);
 		}

@@ -127,7 +127,7 @@ static void labels_are_the_methods(void **state)
 	image img = picture(W, H, 2);
 	assert_ok(scorer_logits(r.scorer, &img, &m, err));
 	(void)lambda_of(&r, &m, lambda);
-	assert_ok(scorer_label(r.scorer, &m, lambda, &s, err));
+	assert_ok(scorer_label(r.scorer, &m, lambda, NULL, &s, err));
 	assert_true(s.w == W && s.h == H && s.weight == NULL);
 
 	float *p = floats(n * CLASSES), *scratch = floats(n * CLASSES), *conf = floats(n);
@@ -141,7 +141,8 @@ static void labels_are_the_methods(void **state)
 	pseudo_confident(p, lambda, CLASSES, n, map, NULL, r.pool);
 	assert_memory_equal(s.confident, map, n);
 	assert_ok(mem_bytes(vote_scratch(&r.recipe.self.vote, CLASSES, H, W), &votes, err));
-	vote_run(&r.recipe.self.vote, p, lambda, CLASSES, H, W, map, votes, r.pool);
+	vote_image im = {.p = p, .lambda = lambda, .classes = CLASSES, .h = H, .w = W};
+	vote_run(&r.recipe.self.vote, &im, map, votes, r.pool);
 	assert_memory_equal(s.voted, map, n);
 	assert_memory_equal(s.final, map, n);
 	size_t count[4] = {0};
@@ -162,7 +163,7 @@ static void labels_are_the_methods(void **state)
 	/* An easy image is labelled everywhere, the unsure pixels with a smaller weight. */
 	double score = s.score.score;
 	float *weight = floats(n);
-	assert_ok(scorer_label_easy(r.scorer, &m, lambda, &s, err));
+	assert_ok(scorer_label_easy(r.scorer, &m, lambda, NULL, &s, err));
 	pseudo_easy(p, lambda, (float)r.recipe.self.gamma, CLASSES, n, map, weight, r.pool);
 	assert_memory_equal(s.final, map, n);
 	for (size_t i = 0; i < n; i++) {
@@ -276,8 +277,8 @@ static void threads_change_no_bit(void **state)
 	(void)lambda_of(&a, &m, lambda);
 	(void)lambda_of(&b, &q, other);
 	assert_memory_equal(lambda, other, sizeof lambda);
-	assert_ok(scorer_label_easy(a.scorer, &m, lambda, &s, err));
-	assert_ok(scorer_label_easy(b.scorer, &q, lambda, &t, err));
+	assert_ok(scorer_label_easy(a.scorer, &m, lambda, NULL, &s, err));
+	assert_ok(scorer_label_easy(b.scorer, &q, lambda, NULL, &t, err));
 	assert_memory_equal(s.final, t.final, W * H);
 	assert_memory_equal(s.voted, t.voted, W * H);
 	assert_memory_equal(s.weight, t.weight, W * H * sizeof *s.weight);

@@ -125,12 +125,17 @@ static void thresholds(void **state)
 static vote_spec vote_setting(size_t n)
 {
 	static const vote_spec other[] = {
-		{9, 2, 0.6f, VOTE_ALPHA_POOLED, VOTE_BOX, VOTE_TOP2_BY_P, true, VOTE_BORDER_ZERO},
-		{57, 3, 0.7f, VOTE_ALPHA_ORIGINAL, VOTE_MEAN, VOTE_TOP2_BY_P, true, VOTE_BORDER_CLIP},
-		{3, 3, 0.7f, VOTE_ALPHA_ORIGINAL, VOTE_SUM, VOTE_TOP2_BY_R, false, VOTE_BORDER_CLIP},
-		{7, 3, 0.8f, VOTE_ALPHA_POOLED, VOTE_SUM, VOTE_TOP2_BY_P, false, VOTE_BORDER_CLIP},
-		{7, 2, 0.9f, VOTE_ALPHA_POOLED, VOTE_MAX, VOTE_TOP2_BY_P, true, VOTE_BORDER_CLIP},
-		{3, 3, 0.5f, VOTE_ALPHA_ORIGINAL, VOTE_BOX, VOTE_TOP2_BY_R, true, VOTE_BORDER_ZERO},
+#define VOTING(side, sweeps, weight, on, how, by, again, edge)                                     \
+	{.window = side, .iterations = sweeps, .alpha = weight, .alpha_on = VOTE_ALPHA_##on,       \
+	 .pool = VOTE_##how, .rank = VOTE_TOP2_BY_##by, .reuse_voted = again,                      \
+	 .border = VOTE_BORDER_##edge}
+		VOTING(9, 2, 0.6f, POOLED, BOX, P, true, ZERO),
+		VOTING(57, 3, 0.7f, ORIGINAL, MEAN, P, true, CLIP),
+		VOTING(3, 3, 0.7f, ORIGINAL, SUM, R, false, CLIP),
+		VOTING(7, 3, 0.8f, POOLED, SUM, P, false, CLIP),
+		VOTING(7, 2, 0.9f, POOLED, MAX, P, true, CLIP),
+		VOTING(3, 3, 0.5f, ORIGINAL, BOX, R, true, ZERO),
+#undef VOTING
 	};
 	if (n >= 8)
 		return other[n - 8];
@@ -151,7 +156,8 @@ static void labels(void **state)
 			void *scratch;
 			assert_ok(mem_bytes(vote_scratch(&s, K, h, w), &scratch, err));
 			memcpy(voted, label, p);
-			vote_run(&s, c->p[i], c->lambda, K, h, w, voted, scratch, c->workers);
+			vote_image im = {.p = c->p[i], .lambda = c->lambda, .classes = K, .h = h, .w = w};
+			vote_run(&s, &im, voted, scratch, c->workers);
 			mem_free(scratch);
 			assert_memory_equal(voted, golden_u8(&c->f, p, "chain_voted%zu_%zu", i, n), p);
 		}

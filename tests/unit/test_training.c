@@ -62,7 +62,8 @@ static void vote_on(const float *p, size_t h, size_t w, uint8_t *label, pool *po
 	                        .border = VOTE_BORDER_CLIP};
 	void *scratch;
 	assert_ok(mem_bytes(vote_scratch(&spec, CLASSES, h, w), &scratch, err));
-	vote_run(&spec, p, lambda, CLASSES, h, w, label, scratch, pool);
+	vote_image im = {.p = p, .lambda = lambda, .classes = CLASSES, .h = h, .w = w};
+	vote_run(&spec, &im, label, scratch, pool);
 	mem_free(scratch);
 }
 
