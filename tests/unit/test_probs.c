@@ -111,6 +111,45 @@ static void same_bits_on_any_threads(void **state)
 	mem_free(conf_first);
 }
 
+/* By the references; where two classes are as good as equal either answer will do. */
+static void where_flips_agree(void **state)
+{
+	float *z[2] = {random_floats(K * H * W, 4), random_floats(K * H * W, 5)};
+	float *q[2] = {floats(K * P), floats(K * P)}, *scratch = floats(K * P);
+	uint8_t agree[P], other[P];
+	size_t sure = 0, agreed = 0;
+	resize_shape s = {K, H, W, FULL_H, FULL_W, true};
+	for (int i = 0; i < 2; i++)
+		resize_forward_reference(&s, z[i], q[i]);
+	pool *workers = new_pool(2);
+	logit_map m = map_of(z[0], z[1]);
+	probs_flips_agree(&m, agree, scratch, other, workers);
+	for (size_t i = 0; i < P; i++) {
+		size_t at[2] = {i, i - i % FULL_W + FULL_W - 1 - i % FULL_W}, best[2] = {0, 0};
+		bool close = false;
+		for (int n = 0; n < 2; n++) {
+			for (size_t k = 1; k < K; k++)
+				if (q[n][k * P + at[n]] > q[n][best[n] * P + at[n]])
+					best[n] = k;
+			for (size_t k = 0; k < K; k++)
+				close |= k != best[n] &&
+				         q[n][best[n] * P + at[n]] - q[n][k * P + at[n]] < 1e-5f;
+		}
+		if (close)
+			continue;
+		assert_int_equal(agree[i], best[0] == best[1]);
+		sure++;
+		agreed += agree[i];
+	}
+	assert_true(sure > P * 9 / 10 && agreed > 0 && agreed < sure);
+	pool_free(workers);
+	for (int i = 0; i < 2; i++) {
+		mem_free(z[i]);
+		mem_free(q[i]);
+	}
+	mem_free(scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +157,7 @@ int main(void)
 		cmocka_unit_test(mirror_of_itself),
 		cmocka_unit_test(argmax),
 		cmocka_unit_test(same_bits_on_any_threads),
+		cmocka_unit_test(where_flips_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,13 @@ static void every_option_of_voting_is_read(void **state)
 	assert_true(v->window == 57 && v->iterations == 1 && v->alpha == 0.25f);
 	assert_true(v->alpha_on == VOTE_ALPHA_POOLED && v->pool == VOTE_MAX);
 	assert_true(v->rank == VOTE_TOP2_BY_P && !v->reuse_voted && v->border == VOTE_BORDER_ZERO);
+	assert_true(v->value == VOTE_OF_R && v->kernel == VOTE_FLAT && v->color_distance == 0);
+	assert_true(v->rare_share == 0.0 && !v->flips_agree);
+	c = accept(MINIMAL ",\"self_training\":{\"voting\":{\"window\":9,\"value\":\"p\","
+	                   "\"kernel\":\"triangle\",\"color_distance\":30,\"rare_share\":0.01,"
+	                   "\"window_rare\":5,\"flips_agree\":true}}}");
+	assert_true(v->value == VOTE_OF_P && v->kernel == VOTE_TRIANGLE && v->color_distance == 30);
+	assert_true(v->rare_share == 0.01 && v->window_rare == 5 && v->flips_agree);
 }
 
 static void types_are_checked(void **state)

@@ -183,6 +183,89 @@ static void labels_are_the_methods(void **state)
 	rig_close(&r);
 }
 
+/* The readings of voting that need more than logits get it, or are refused. */
+static void voting_is_given_what_it_needs(void **state)
+{
+	(void)state;
+	rig r;
+	logit_map m;
+	scored_image s;
+	conf_hist hist;
+	float lambda[CLASSES];
+	const size_t n = W * H;
+	tp_err e = {0};
+	rig_open(&r, 2);
+	r.recipe.self.vote = (vote_spec){.window = 9, .iterations = 3, .alpha = 0.7f, .reuse_voted = true,
+	                                 .window_rare = 3};
+	vote_spec *v = &r.recipe.self.vote;
+	image img = picture(W, H, 8), small = picture(W - 1, H, 8);
+	assert_ok(scorer_logits(r.scorer, &img, &m, err));
+	(void)lambda_of(&r, &m, lambda);
+	assert_false(scorer_needs_image(&r.recipe));
+	v->color_distance = 120;
+	assert_true(scorer_needs_image(&r.recipe));
+	assert_int_equal(scorer_label(r.scorer, &m, lambda, NULL, &s, &e), TP_INVALID);
+	assert_string_equal(e.text, "voting by colour needs the image");
+	e = (tp_err){0};
+	assert_int_equal(scorer_label(r.scorer, &m, lambda, &(vote_aid){.image = &small}, &s, &e), TP_INVALID);
+	assert_string_equal(e.text, "the image is 49x41, its logits are of 50x41");
+	v->rare_share = 0.3;
+	e = (tp_err){0};
+	assert_int_equal(scorer_label(r.scorer, &m, lambda, &(vote_aid){.image = &img}, &s, &e), TP_INVALID);
+	assert_string_equal(e.text, "windows by class need the counts of all images");
+	v->flips_agree = true;
+	assert_ok(conf_hist_init(CLASSES, &hist, err));
+	assert_ok(scorer_count(r.scorer, &m, &hist, err));
+	vote_aid aid = {&img, &hist};
+	logit_map plain = m;
+	plain.mirrored = NULL;
+	e = (tp_err){0};
+	assert_int_equal(scorer_label(r.scorer, &plain, lambda, &aid, &s, &e), TP_INVALID);
+	assert_string_equal(e.text, "agreement of flips needs logits of the mirror image");
+
+	/* Each reading alone, put together here from its parts. */
+	float *p = floats(n * CLASSES), *scratch = floats(n * CLASSES);
+	uint8_t *map = malloc(n), *agree = malloc(n), *other = malloc(n), id[CLASSES];
+	bool rare[CLASSES] = {false};
+	size_t differ = 0, rares = rare_classes(&hist, 0.3, id);
+	for (size_t k = 0; k < rares; k++)
+		rare[id[k]] = true;
+	assert_true(rares > 0);
+	probs_flips_agree(&m, agree, scratch, other, r.pool);
+	probs_from_logits(&m, p, scratch, r.pool);
+	for (int which = 0; which < 4; which++) {
+		void *votes = NULL;
+		v->color_distance = which == 1 ? 120 : 0;
+		v->rare_share = which == 2 ? 0.3 : 0.0;
+		v->flips_agree = which == 3;
+		vote_image im = {.p = p, .lambda = lambda, .classes = CLASSES, .h = H, .w = W};
+		im.rgb = which == 1 ? img.rgb : NULL;
+		im.rare = which == 2 ? rare : NULL;
+		im.agree = which == 3 ? agree : NULL;
+		pseudo_confident(p, lambda, CLASSES, n, map, NULL, r.pool);
+		assert_ok(mem_bytes(vote_scratch(v, CLASSES, H, W), &votes, err));
+		vote_run(v, &im, map, votes, r.pool);
+		assert_ok(scorer_label(r.scorer, &m, lambda, &aid, &s, err));
+		assert_memory_equal(s.voted, map, n);
+		assert_memory_equal(s.final, map, n);
+		mem_free(votes);
+		if (which == 0)
+			memcpy(other, map, n);
+		else
+			differ += memcmp(other, map, n) != 0;
+	}
+	assert_int_equal(differ, 3);
+	conf_hist_done(&hist);
+	mem_free(p);
+	mem_free(scratch);
+	free(map);
+	free(agree);
+	free(other);
+	image_done(&img);
+	image_done(&small);
+	rig_close(&r);
+}
+
 /* Pictures of more sizes than are kept bound, in any order. */
 static void sizes_may_change_all_the_time(void **state)
 {
@@ -327,6 +410,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logits_are_the_networks),
 		cmocka_unit_test(labels_are_the_methods),
+		cmocka_unit_test(voting_is_given_what_it_needs),
 		cmocka_unit_test(sizes_may_change_all_the_time),
 		cmocka_unit_test(evaluation_averages_scales_and_mirrors),
 		cmocka_unit_test(probabilities_sum_to_one),
