@@ -24,8 +24,8 @@ typedef enum vote_value { VOTE_OF_R, VOTE_OF_P } vote_value;
  * (1 - |dy|/(R+1)) (1 - |dx|/(R+1)), which is 1 at the pixel itself. */
 typedef enum vote_kernel { VOTE_FLAT, VOTE_TRIANGLE } vote_kernel;
 
-/* Choosing neighbours by colour looks at each of them: larger windows would take longer than the
- * network. The recipe refuses them; vote_run does not care. */
+/* Choosing neighbours by colour looks at each of them: with larger windows it would take longer than a
+ * small network. The recipe refuses them; vote_run does not care. */
 enum { VOTE_COLOR_WINDOW_MAX = 25 };
 
 /* Zero in the fields from `value` on is the plain reading. */
