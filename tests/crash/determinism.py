@@ -17,6 +17,11 @@ def test(tap, place, rnd, args):
         config = lib.tiny_run(self_training__phase2_rounds=0, **change)
         a, b = (place.undisturbed(config, threads=n) for n in (1, 3))
         tap.equal(a, b, "%s: the same with 1 and 3 threads" % name)
+    config = lib.tiny_run(self_training__voting={
+        "window": 9, "value": "p", "kernel": "triangle", "color_distance": 30, "rare_share": 0.2, "flips_agree": True})
+    a, b = (place.undisturbed(config, threads=n) for n in (1, 3))
+    tap.equal(a, b, "votes by colour, with triangles, where flips agree: the same with 1 and 3 threads")
+    tap.ok(a["round"] != want["round"], "and other labels than without", a["round"])
     a, b = (place.undisturbed(lib.beyond_run(), threads=n) for n in (1, 3))
     tap.equal(a, b, "entropy training, aligned norms, teacher, mixing: the same with 1 and 3 threads")
     tap.ok(len(a["checkpoint"]) == 5, "and a network is kept of every training", a["checkpoint"])
