@@ -130,7 +130,8 @@ static void thresholds(work *s, double portion, double rare_share)
 		if (i == 0)
 			bench_check(conf_hist_init(classes, &s->hist, &err), &err);
 		else if (classes != s->hist.classes)
-			bench_check(tp_fail(&err, TP_SHAPE, 0, "images of %zu and %zu classes", s->hist.classes, classes), &err);
+			bench_check(tp_fail(&err, TP_SHAPE, 0, "images of %zu and %zu classes",
+			                    s->hist.classes, classes), &err);
 		probs_argmax(s->p, classes, s->n, s->byte, s->r, s->pool);
 		conf_hist_add(&s->hist, s->byte, s->r, s->n, 4);
 		s->pixels += s->n;
