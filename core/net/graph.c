@@ -232,6 +232,14 @@ int graph_aspp(graph *g, int input, const char *name, size_t out, size_t branche
 	return add_node(g, n, out);
 }
 
+graph graph_prefix(const graph *g, size_t nodes)
+{
+	graph prefix = *g;
+	prefix.nodes = nodes;
+	prefix.values = (size_t)g->node[nodes - 1].output + 1;
+	return prefix;
+}
+
 static void renumber(int *index, const size_t *to)
 {
 	if (*index >= 0)

@@ -56,6 +56,9 @@ int graph_aspp(graph *g, int input, const char *name, size_t out, size_t branche
                const size_t *dilations);
 /* Orders the parameter table (trained first), reports the first failure. */
 tp_status graph_finish(graph *g, tp_err *err) TP_MUST_CHECK;
+/* The first `nodes` nodes (1..g->nodes) as a network that puts out what the last of them does. Borrows
+ * everything from g: not for graph_done. */
+graph graph_prefix(const graph *g, size_t nodes);
 void graph_done(graph *g);
 
 #endif

@@ -29,15 +29,13 @@ static void add_image(moments *m, const float *y, size_t pixels, size_t channels
 /* The network up to `last`, whose node is stripped to the convolution alone. */
 static graph prefix_of(const graph *g, node *copy, size_t last)
 {
-	graph prefix = *g;
+	graph prefix = graph_prefix(g, last + 1);
 	memcpy(copy, g->node, (last + 1) * sizeof *copy);
 	copy[last].act = ACT_NONE;
 	copy[last].residual = -1;
 	for (size_t i = 0; i < 4; i++)
 		copy[last].bn[i] = -1;
 	prefix.node = copy;
-	prefix.nodes = last + 1;
-	prefix.values = (size_t)copy[last].output + 1;
 	return prefix;
 }
 
