@@ -18,6 +18,7 @@
 #include "log.h"
 #include "notify.h"
 #include "op/gemm.h"
+#include "run/feature_map.h"
 #include "run/scheduler.h"
 
 enum { EXIT_START = 1, EXIT_CONFIG = 64 };
@@ -31,6 +32,7 @@ typedef struct tpldd {
 	store *store;
 	scheduler *scheduler;
 	experiments *experiments;
+	feature_maps *features;
 	http_server *http;
 } tpldd;
 
@@ -116,9 +118,12 @@ static tp_status start(tpldd *d, tp_err *err)
 	                                .notify_arg = d};
 	if (st == TP_OK)
 		st = experiments_create(&parts, &d->experiments, err);
+	if (st == TP_OK)
+		st = feature_maps_create(d->store, d->state_dirfd, &d->features, err);
 	const http_deps deps = {.store = d->store,
 	                        .scheduler = d->scheduler,
 	                        .experiments = d->experiments,
+	                        .features = d->features,
 	                        .config = &d->config,
 	                        .state_dirfd = d->state_dirfd,
 	                        .version = TPLDD_VERSION,
@@ -161,6 +166,8 @@ static void stop(tpldd *d)
 	(void)signal(SIGINT, leave_now);
 	if (d->state_dirfd >= 0 && d->lock_fd >= 0 && d->http != NULL)
 		(void)unlinkat(d->state_dirfd, "endpoint", 0);
+	if (d->features != NULL)
+		feature_maps_stop(d->features);
 	if (d->http != NULL)
 		http_server_stop(d->http);
 	if (d->experiments != NULL)
@@ -171,6 +178,7 @@ static void stop(tpldd *d)
 	d->http = NULL;
 	scheduler_free(d->scheduler);
 	experiments_free(d->experiments);
+	feature_maps_free(d->features);
 	store_close(d->store);
 	sigset_t all; /* everything is saved: from here on nothing may cut the exit status off */
 	(void)sigfillset(&all);

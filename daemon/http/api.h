@@ -26,7 +26,7 @@ route_handler api_checkpoints_list, api_checkpoint_get, api_checkpoint_file, api
 route_handler api_runs_list, api_run_add, api_run_validate, api_run_get, api_run_delete,
         api_run_pause, api_run_resume, api_run_cancel, api_run_metrics;
 /* api_rounds.c */
-route_handler api_run_rounds, api_run_iou, api_run_confusion, api_run_profile;
+route_handler api_run_rounds, api_run_iou, api_run_confusion, api_run_profile, api_run_features;
 /* api_images.c */
 route_handler api_images_list, api_image_get, api_image_thumb, api_image_layer,
         api_image_probabilities;
@@ -40,6 +40,7 @@ route_handler api_events;
 static inline store *api_store(const request *r) { return r->server->deps.store; }
 static inline scheduler *api_scheduler(const request *r) { return r->server->deps.scheduler; }
 static inline experiments *api_experiments(const request *r) { return r->server->deps.experiments; }
+static inline feature_maps *api_features(const request *r) { return r->server->deps.features; }
 static inline int api_dirfd(const request *r) { return r->server->deps.state_dirfd; }
 
 /* The run of the path, or an answer (404, ...). */

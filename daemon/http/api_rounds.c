@@ -1,4 +1,4 @@
-/* What the rounds of a run brought: rounds, IoU, confusion; and where their time went. */
+/* What the rounds of a run brought: rounds, IoU, confusion, features; and where their time went. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,4 +191,16 @@ void api_run_profile(request *r)
 	}
 	respond_json(r, 200, profile_json(&p));
 	profile_row_done(&p);
+}
+
+void api_run_features(request *r)
+{
+	char *text = NULL;
+	size_t size = 0;
+	tp_err err = {0};
+	tp_status st = feature_maps_get(api_features(r), r->param[0], r->param[1], &text, &size, &err);
+	if (st != TP_OK)
+		respond_error(r, st, &err);
+	else
+		respond_bytes(r, "application/json", text, size);
 }

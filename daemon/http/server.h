@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "config/daemon_config.h"
 #include "experiment/experiments.h"
+#include "run/feature_map.h"
 #include "run/scheduler.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ typedef struct http_deps {
 	store *store;
 	scheduler *scheduler;
 	experiments *experiments;
+	feature_maps *features;
 	const daemon_config *config;
 	int state_dirfd;     /* the open state directory */
 	const char *version; /* "0.1.0" */
@@ -47,7 +49,8 @@ const char *http_server_url(const http_server *s);
 /* Events were added or progress moved: streams look again. Any thread. */
 void http_server_wake(http_server *s);
 /* Takes no more connections, ends event streams, lets running requests finish for at most 2 s, then
- * cuts them; returns when no worker uses store or scheduler any more. Runs the loop meanwhile. */
+ * cuts them; returns when no worker uses store or scheduler any more. Runs the loop meanwhile. Feature maps must
+ * have been stopped: the next one would take minutes. */
 void http_server_stop(http_server *s);
 /* Stops first when need be. Runs the loop until its handles are closed. NULL is fine. */
 void http_server_free(http_server *s);

@@ -1,45 +1,16 @@
 #include "run/infer.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "ckpt/weights.h"
 #include "data/classes.h"
 #include "data/logits.h"
 #include "data/png.h"
-#include "run/net_meta.h"
+#include "run/stored_net.h"
 #include "store/run_files.h"
 #include "train/score.h"
-
-/* A stored network, ready to be loaded. */
-typedef struct stored_net {
-	const char *file;
-	const weights_row *weights; /* NULL: a checkpoint, which describes itself */
-} stored_net;
-
-static tp_status spec_of_weights(const weights_row *w, net_spec *ret, tp_err *err)
-{
-	json_t *o = json_loads(w->spec, 0, NULL);
-	net_arch arch;
-	if (o == NULL || !net_arch_parse(w->arch, &arch)) {
-		json_decref(o);
-		return tp_fail(err, TP_CORRUPT, 0, "weights %s: the stored description is damaged", w->name);
-	}
-	*ret = net_spec_default(arch);
-	ret->classes = (size_t)json_integer_value(json_object_get(o, "classes"));
-	ret->output_stride = (size_t)json_integer_value(json_object_get(o, "output_stride"));
-	ret->aspp_branches = (size_t)json_integer_value(json_object_get(o, "aspp_branches"));
-	ret->width_divisor = (size_t)json_integer_value(json_object_get(o, "width_divisor"));
-	ret->same_pad = json_is_true(json_object_get(o, "same_pad"));
-	for (size_t i = 0; i < ASPP_MAX_BRANCHES; i++)
-		ret->aspp_dilations[i] = (size_t)json_integer_value(
-			json_array_get(json_object_get(o, "aspp_dilations"), i));
-	json_decref(o);
-	return TP_OK;
-}
 
 static tp_status npy(const float *p, size_t classes, size_t h, size_t w, void **ret,
                      size_t *ret_size, tp_err *err)
@@ -96,9 +67,8 @@ static tp_status answer(const float *p, size_t classes, size_t h, size_t w, infe
 	                           : palette_png(p, classes, h, w, pool, ret, ret_size, err);
 }
 
-static tp_status run_net(const graph *g, const float *values, const input_norm *norm,
-                         const image *img, infer_format format, void **ret, size_t *ret_size,
-                         tp_err *err)
+static tp_status run_net(const stored_net *n, const image *img, infer_format format, void **ret,
+                         size_t *ret_size, tp_err *err)
 {
 	recipe r = recipe_preset(0);
 	pool *pool;
@@ -108,10 +78,10 @@ static tp_status run_net(const graph *g, const float *values, const input_norm *
 	if (st != TP_OK)
 		return st;
 	scorer_spec spec = {.recipe = &r,
-	                    .net = g,
-	                    .values = values,
-	                    .classes = g->channels[g->values - 1],
-	                    .norm = *norm,
+	                    .net = &n->net,
+	                    .values = n->values,
+	                    .classes = n->net.channels[n->net.values - 1],
+	                    .norm = n->norm,
 	                    .pool = pool};
 	st = scorer_create(&spec, &sc, err);
 	if (st == TP_OK)
@@ -123,43 +93,19 @@ static tp_status run_net(const graph *g, const float *values, const input_norm *
 	return st;
 }
 
-static tp_status infer(int dirfd, const stored_net *net, const void *bytes, size_t size,
-                       infer_format format, void **ret, size_t *ret_size, tp_err *err)
+static tp_status infer(int dirfd, const char *file, const weights_row *weights, const void *bytes,
+                       size_t size, infer_format format, void **ret, size_t *ret_size, tp_err *err)
 {
-	st_file f;
-	graph g = {0};
-	net_spec spec;
-	input_norm norm;
+	stored_net n;
 	image img = {0};
-	weights_info info;
-	float *values = NULL;
 	tp_status st = image_decode(bytes, size, "the image", &img, err);
 	if (st != TP_OK)
 		return st;
-	st = st_open(dirfd, net->file, &f, err);
-	if (st != TP_OK) {
-		image_done(&img);
-		return st;
+	st = stored_net_load(dirfd, file, weights, &n, err);
+	if (st == TP_OK) {
+		st = run_net(&n, &img, format, ret, ret_size, err);
+		stored_net_done(&n);
 	}
-	st = net->weights != NULL ? spec_of_weights(net->weights, &spec, err)
-	                          : net_meta_read(&f, &spec, &norm, err);
-	if (st == TP_OK)
-		st = net_build(&spec, &g, err);
-	if (st == TP_OK)
-		st = mem_floats(g.params.floats, &values, err);
-	if (st == TP_OK)
-		st = weights_load(&f, &g, false, values, &info, err);
-	if (st == TP_OK && !info.whole)
-		st = tp_fail(err, TP_INVALID, 0, "these weights have no head: they cannot infer");
-	if (st == TP_OK && net->weights != NULL) {
-		memcpy(norm.mean, info.input_mean, sizeof norm.mean);
-		memcpy(norm.std, info.input_std, sizeof norm.std);
-	}
-	if (st == TP_OK)
-		st = run_net(&g, values, &norm, &img, format, ret, ret_size, err);
-	mem_free(values);
-	graph_done(&g);
-	st_close(&f);
 	image_done(&img);
 	return st;
 }
@@ -172,8 +118,7 @@ tp_status infer_checkpoint(store *s, int state_dirfd, int64_t checkpoint, const 
 	tp_status st = store_checkpoint_get(s, checkpoint, &row, err);
 	if (st != TP_OK)
 		return st;
-	stored_net net = {row.file, NULL};
-	st = infer(state_dirfd, &net, bytes, size, format, ret, ret_size, err);
+	st = infer(state_dirfd, row.file, NULL, bytes, size, format, ret, ret_size, err);
 	checkpoint_row_done(&row);
 	return st;
 }
@@ -185,8 +130,7 @@ tp_status infer_weights(store *s, int state_dirfd, int64_t weights, const void *
 	tp_status st = store_weights_get(s, weights, &row, err);
 	if (st != TP_OK)
 		return st;
-	stored_net net = {row.file, &row};
-	st = row.whole ? infer(state_dirfd, &net, bytes, size, format, ret, ret_size, err)
+	st = row.whole ? infer(state_dirfd, row.file, &row, bytes, size, format, ret, ret_size, err)
 	               : tp_fail(err, TP_CONFLICT, 0, "weights '%s' have no head: they cannot infer",
 	                         row.name);
 	weights_row_done(&row);

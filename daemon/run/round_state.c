@@ -63,21 +63,22 @@ static tp_status parse_round(const round_row *row, size_t classes, round_state *
 	return st;
 }
 
-static tp_status load_split(store *s, int64_t run, size_t targets, round_state *r, tp_err *err)
+tp_status round_split_load(store *s, int64_t run, int64_t round, size_t targets, bool *ret_easy,
+                           tp_err *err)
 {
-	image_query q = {.run = run, .round = r->round, .split = -1, .sort = IMAGE_SORT_NAME,
+	image_query q = {.run = run, .round = round, .split = -1, .sort = IMAGE_SORT_NAME,
 	                 .class_id = -1, .limit = 500};
 	size_t seen = 0;
 	for (;;) {
 		image_row *row;
 		size_t n;
-		int64_t total, round;
-		tp_status st = store_image_query(s, &q, &row, &n, &total, &round, err);
+		int64_t total, found;
+		tp_status st = store_image_query(s, &q, &row, &n, &total, &found, err);
 		if (st != TP_OK)
 			return st;
 		for (size_t i = 0; i < n; i++) {
 			if (row[i].index >= 0 && (size_t)row[i].index < targets) {
-				r->easy[row[i].index] = row[i].easy;
+				ret_easy[row[i].index] = row[i].easy;
 				seen++;
 			}
 		}
@@ -91,8 +92,8 @@ static tp_status load_split(store *s, int64_t run, size_t targets, round_state *
 			break;
 	}
 	if (seen != targets)
-		return tp_fail(err, TP_CORRUPT, 0, "round %d: %zu of %zu images are stored", r->round, seen,
-		               targets);
+		return tp_fail(err, TP_CORRUPT, 0, "round %lld: %zu of %zu images are stored",
+		               (long long)round, seen, targets);
 	return TP_OK;
 }
 
@@ -117,7 +118,7 @@ tp_status round_state_load(store *s, int64_t run, int round, size_t classes, siz
 		st = parse_round(found, classes, &r, err);
 	rows_done(row, n, sizeof *row, (void (*)(void *))round_row_done);
 	if (st == TP_OK)
-		st = load_split(s, run, targets, &r, err);
+		st = round_split_load(s, run, round, targets, r.easy, err);
 	if (st != TP_OK) {
 		round_state_done(&r);
 		return st;

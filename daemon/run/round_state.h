@@ -18,6 +18,9 @@ typedef struct round_state {
 tp_status round_state_load(store *s, int64_t run, int round, size_t classes, size_t targets,
                            round_state *ret, tp_err *err) TP_MUST_CHECK;
 void round_state_done(round_state *r);
+/* Which target images a round found easy: ret_easy[targets]. TP_NOTFOUND: it has not been scored. */
+tp_status round_split_load(store *s, int64_t run, int64_t round, size_t targets, bool *ret_easy,
+                           tp_err *err) TP_MUST_CHECK;
 
 /* The two JSON columns of a round, malloc'ed; NULL when out of memory. */
 char *round_thresholds_text(const float *lambda, size_t classes);

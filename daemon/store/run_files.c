@@ -68,6 +68,11 @@ void run_logits_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FIL
 	round_file(run, round, index, "logits", ret);
 }
 
+void run_features_file(int64_t run, int64_t round, char ret[RUN_FILE_MAX])
+{
+	(void)snprintf(ret, RUN_FILE_MAX, "runs/%" PRId64 "/rounds/%" PRId64 "/features", run, round);
+}
+
 void thumb_file(int64_t dataset, int64_t index, char ret[RUN_FILE_MAX])
 {
 	(void)snprintf(ret, RUN_FILE_MAX, "cache/thumbs/%" PRId64 "/%" PRId64 ".png", dataset, index);

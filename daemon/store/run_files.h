@@ -1,7 +1,7 @@
 /* run_files: where a run's files lie below the state directory, in one place for the writer (the
  * trainer) and the reader (HTTP).
  *   runs/ID/checkpoints/NAME.safetensors
- *   runs/ID/rounds/R/INDEX.LAYER.png, INDEX.weight.png, INDEX.logits
+ *   runs/ID/rounds/R/INDEX.LAYER.png, INDEX.weight.png, INDEX.logits, features
  *   weights/SHA256.safetensors         cache/thumbs/DATASET/INDEX.png */
 #ifndef TPLDD_STORE_RUN_FILES_H
 #define TPLDD_STORE_RUN_FILES_H
@@ -32,6 +32,8 @@ void run_round_dir(int64_t run, int64_t round, char ret[RUN_FILE_MAX]);
 void run_layer_file(int64_t run, int64_t round, int64_t index, layer l, char ret[RUN_FILE_MAX]);
 void run_weight_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FILE_MAX]);
 void run_logits_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FILE_MAX]);
+/* run/feature_map.h; a cache. */
+void run_features_file(int64_t run, int64_t round, char ret[RUN_FILE_MAX]);
 void thumb_file(int64_t dataset, int64_t index, char ret[RUN_FILE_MAX]);
 /* The stamp of a round's logits files (data/logits.h). */
 uint64_t run_logits_stamp(int64_t run, int64_t round);

@@ -398,6 +398,23 @@ def rounds(s):
     assert all(c["share_previous"] is None and c["agreement"] is None for c in first["classes"])
 
 
+def features(s):
+    path = V1 + "/runs/1/rounds/%s/features"
+    f = s.json("GET", path % 1)
+    has(f, "round", "perplexity", "kl", "source", "target", "points")
+    assert f["round"] == 1 and f["source"] == {"shown": 2, "of": 60} and len(f["points"]) == 4, f
+    assert [p["domain"] for p in f["points"]] == ["source", "source", "easy", "hard"]
+    has(f["points"][3], "domain", "image", "name", "x", "y")
+    no_nan(s.request("GET", path % 1)[2])
+    p = s.json("GET", path % 0, want=409)
+    assert "checkpoint" in p["detail"], p
+    s.json("GET", path % 9, want=404)
+    s.json("GET", path % "first", want=400)
+    s.json("GET", path % 1 + "?method=pca", want=400)
+    s.json("GET", V1 + "/runs/99/rounds/1/features", want=404)
+    assert s.request("POST", path % 1)[0] == 405
+
+
 def all_images(s, query):
     items, cursor, pages = [], None, 0
     while True:
@@ -648,6 +665,8 @@ def openapi_tells_the_truth(s):
     walked = 0
     for path, item in doc["paths"].items():
         url = path
+        if path.endswith("/features"):
+            url = url.replace("{round}", "1")  # round 0 has none, to be refused
         for name, value in values.items():
             url = url.replace("{%s}" % name, value)
         for method, op in item.items():
@@ -673,6 +692,6 @@ def openapi_tells_the_truth(s):
 if __name__ == "__main__":
     sys.exit(server.run([dashboard, health, token_file, problem_shape, datasets, dataset_lifecycle, catalogues, runs,
                          run_lifecycle, run_errors, runs_paging, experiments, experiment_lifecycle, experiment_errors,
-                         experiments_paging, metrics, iou, confusion, profile, rounds, images, pictures,
+                         experiments_paging, metrics, iou, confusion, profile, rounds, features, images, pictures,
                          checkpoints, inference, weights, events_replay, events_live, events_while_streaming, prometheus,
                          openapi_is_sound, openapi_tells_the_truth]))

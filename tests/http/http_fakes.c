@@ -1,13 +1,15 @@
 /* http_fakes: scheduler and inference without any training, for the tests of the HTTP layer. The
  * fake scheduler applies the real table of transitions; a submitted run named "live" runs at once
  * and shows progress that grows with time. Fake inference answers a few bytes; a body that begins
- * with "SLOW" takes half a second, one that begins with "BAD" is refused. */
+ * with "SLOW" takes half a second, one that begins with "BAD" is refused. Round 1 has features of four
+ * images, round 0 no checkpoint. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "run/feature_map.h"
 #include "run/infer.h"
 #include "run/scheduler.h"
 #include "run/transitions.h"
@@ -224,4 +226,26 @@ tp_status infer_round_npy(store *s, int state_dirfd, int64_t run, int64_t round,
 	if (round > 1 || index > 100)
 		return tp_fail(err, TP_NOTFOUND, 0, "no logits of that round");
 	return answer("", 0, INFER_NPY, ret, ret_size, err);
+}
+
+tp_status feature_maps_get(feature_maps *m, int64_t run, int64_t round, char **ret, size_t *ret_size,
+                           tp_err *err)
+{
+	static const char text[] =
+		"{\"round\":1,\"perplexity\":2.0,\"kl\":0.25,\"source\":{\"shown\":2,\"of\":60},"
+		"\"target\":{\"shown\":2,\"of\":60},\"points\":["
+		"{\"domain\":\"source\",\"image\":0,\"name\":\"scene_000\",\"x\":-1.5,\"y\":0.25},"
+		"{\"domain\":\"source\",\"image\":30,\"name\":\"scene_030\",\"x\":-1.25,\"y\":-0.5},"
+		"{\"domain\":\"easy\",\"image\":0,\"name\":\"scene_000\",\"x\":1.0,\"y\":0.5},"
+		"{\"domain\":\"hard\",\"image\":30,\"name\":\"scene_030\",\"x\":1.75,\"y\":-0.25}]}";
+	(void)m;
+	if (run != 1)
+		return tp_fail(err, TP_NOTFOUND, 0, "there is no run %lld", (long long)run);
+	if (round > 1)
+		return tp_fail(err, TP_NOTFOUND, 0, "round %lld has not been scored", (long long)round);
+	if (round == 0)
+		return tp_fail(err, TP_CONFLICT, 0, "round 0 has no checkpoint yet");
+	*ret = strdup(text);
+	*ret_size = sizeof text - 1;
+	return *ret != NULL ? TP_OK : tp_fail(err, TP_NOMEM, 0, "out of memory");
 }
