@@ -98,6 +98,9 @@ static const ctl_command table[] = {
 	{"run", "audit", "RUN [ROUND]",
 	 "Predictions and labels of each class in a round (the newest), and what is alarming",
 	 run_audit, {{0}}},
+	{"run", "features", "RUN ROUND",
+	 "Images in the plane by what a round's network sees in them (minutes the first time)",
+	 run_features, {{0}}},
 	{"run", "profile", "RUN", "Where the time of a training step goes, the longest first", run_profile,
 	 {{"round", 0, "ROUND", "a number or source (the training under way or the last)"}}},
 

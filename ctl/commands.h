@@ -13,10 +13,10 @@ bool command_has_noun(const char *noun);
 /* server.c */
 ctl_handler server_status, server_info, server_health, server_metrics, server_schema,
 	server_openapi, server_events, preset_ls, preset_show, class_set_ls;
-/* runs.c, run_data.c, run_rounds.c, run_profile.c, watch.c */
+/* runs.c, run_data.c, run_rounds.c, run_features.c, run_profile.c, watch.c */
 ctl_handler run_create, run_validate, run_ls, run_show, run_config_show, run_watch, run_pause,
 	run_resume, run_cancel, run_rm, run_metrics, run_iou, run_confusion, run_rounds,
-	run_audit, run_profile;
+	run_audit, run_features, run_profile;
 /* experiments.c */
 ctl_handler experiment_run, experiment_list, experiment_show, experiment_watch, experiment_cancel,
 	experiment_delete;

@@ -83,7 +83,7 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
                  ["preset", "show", "tpld"], ["class-set", "ls"], ["dataset", "ls"], ["dataset", "show", "synth"],
                  ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
                  ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
-                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "audit", "1"], ["run", "profile", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
+                 ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "audit", "1"], ["run", "profile", "1"], ["run", "features", "finished", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
                  ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"], ["experiment", "list"], ["experiment", "show", "small"],
                  ["experiment", "show", "1", "--classes"], ["experiment", "show", "1", "--cells"], ["experiment", "watch", "1"]):
         for format in ("table", "json", "csv"):
@@ -118,6 +118,7 @@ def json_is_the_servers(tpldctl, server, ctl):
     for args, path in ((["dataset", "ls"], "/api/v1/datasets"), (["dataset", "show", "1"], "/api/v1/datasets/1"),
                        (["run", "rounds", "1"], "/api/v1/runs/1/rounds"), (["run", "iou", "1"], "/api/v1/runs/1/iou"),
                        (["run", "profile", "1"], "/api/v1/runs/1/profile"), (["run", "profile", "1", "--round", "source"], "/api/v1/runs/1/profile?round=source"),
+                       (["run", "features", "1", "1"], "/api/v1/runs/1/rounds/1/features"),
                        (["image", "ls", "1", "--limit", "7", "--split", "hard"], "/api/v1/runs/1/images?limit=7&split=hard"),
                        (["experiment", "show", "small"], "/api/v1/experiments/1"), (["experiment", "list"], "/api/v1/experiments"),
                        (["schema"], "/api/v1/schema/run-config"), (["preset", "ls"], "/api/v1/presets")):
@@ -177,6 +178,18 @@ def an_audit_has_a_row_for_each_class(tpldctl, server, ctl):
 
 
 @served
+def features_are_points(tpldctl, server, ctl):
+    csv = tpldctl("-o", "csv", "run", "features", "1", "1")[0].splitlines()
+    assert csv[0] == "domain,image,name,x,y" and csv[1] == "source,0,scene_000,-1.5,0.25" and len(csv) == 5, csv
+    lines = tpldctl("run", "features", "1", "1")[0].splitlines()
+    assert any(x.split() == ["perplexity", "2"] for x in lines), lines
+    assert lines[-1].split() == ["hard", "30", "scene_030", "1.75", "-0.25"], lines
+    assert "no checkpoint" in tpldctl("run", "features", "1", "0", want=4)[1]
+    tpldctl("run", "features", "1", "9", want=3)
+    assert "a round" in tpldctl("run", "features", "1", "last", want=2)[1]
+
+
+@served
 def all_pages_of_images(tpldctl, server, ctl):
     whole = json.loads(tpldctl("-o", "json", "image", "ls", "1", "--all")[0])["items"]
     assert len(whole) == 60 and len({x["id"] for x in whole}) == 60
@@ -232,4 +245,4 @@ def watching(tpldctl, server, ctl):
 
 if __name__ == "__main__":
     sys.exit(run([every_endpoint_has_a_command, json_is_the_servers, a_profile_is_sorted_by_time, rounds_show_what_is_alarming,
-                  an_audit_has_a_row_for_each_class, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))
+                  an_audit_has_a_row_for_each_class, features_are_points, all_pages_of_images, wrong_configurations, watching], *sys.argv[1:]))
