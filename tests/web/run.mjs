@@ -473,6 +473,57 @@ await test("arrow keys walk through the filtered images, rounds and layers keep 
 	await page.getByText("won by the sliding-window vote").waitFor();
 });
 
+await test("features: drawn when asked for, with marks for eyes that see no colours, and links", async () => {
+	await open("#/runs/1/images");
+	await page.locator(".image-card").first().waitFor();
+	equal(await page.locator(".feature-map").count(), 0, "maps before anybody asks");
+	await page.getByRole("button", { name: "Show features" }).click();
+	await page.locator(".feature-map").waitFor();
+	equal(await page.locator(".feature-map .mark").count(), 200, "marks");
+	equal(await page.locator(".feature-map circle.mark.source").count(), 50, "rings");
+	equal(await page.locator(".feature-map circle.mark.easy").count(), 45, "dots");
+	equal(await page.locator(".feature-map path.mark.hard").count(), 105, "triangles");
+	const legend = (await texts("ul[aria-label='what the marks mean'] li")).join("; ");
+	equal(legend, "source, labelled: 50; target, easy: 45; target, hard: 105", "legend");
+	await page.getByText("50 of 400 source images, evenly spread; all 150 target images.").waitFor();
+	const box = await page.evaluate(() => {
+		const frame = document.querySelector(".feature-map > svg").getBoundingClientRect();
+		return [...document.querySelectorAll(".feature-map .mark")].filter((m) => {
+			const b = m.getBoundingClientRect();
+			return (
+				b.left < frame.left || b.right > frame.right || b.top < frame.top || b.bottom > frame.bottom
+			);
+		}).length;
+	});
+	equal(box, 0, "marks outside of the drawing");
+	await page.locator(".feature-map g").nth(3).dispatchEvent("pointerenter");
+	await page.locator(".glass b", { hasText: "day_000024" }).waitFor();
+	await page.locator(".feature-map a").nth(60).dispatchEvent("pointerenter");
+	const name = await page.locator(".feature-map a title").nth(60).textContent();
+	equal(await page.locator(".glass b").textContent(), name.split(":")[0], "the name beside the drawing");
+	await until(
+		() => page.evaluate(() => document.querySelector(".glass img").naturalWidth > 0),
+		"the picture beside the drawing",
+	);
+	await shot(page, "features");
+	/* Another filter of the same round keeps it; another round asks anew. */
+	await page.getByRole("button", { name: "hard", exact: true }).click();
+	await page.getByText("1–60 of 105 images").first().waitFor();
+	await page.locator(".feature-map").waitFor();
+	await page.locator("#f-round").selectOption("1");
+	await until(async () => (await hash()).includes("round=1"), "the round in the URL");
+	await page.getByRole("button", { name: "Show features" }).click();
+	await page.locator(".problem", { hasText: "are being computed: ask again later" }).waitFor();
+	browser.complaints.length = 0; /* the browser itself reports the 409 */
+	await page.getByRole("button", { name: "Show features" }).click();
+	await page.locator(".feature-map").waitFor();
+	const link = page.locator(".feature-map a").nth(5);
+	const where = await link.getAttribute("href");
+	ok(/^#\/runs\/1\/images\/\d+\?round=1$/.test(where), `link ${where}`);
+	await link.dispatchEvent("click");
+	await until(async () => (await hash()) === where, "the image's page");
+});
+
 await test("data sets: a refused folder is explained, a good one is listed", async () => {
 	await open("#/datasets");
 	await page.getByLabel("Name", { exact: true }).fill("mine");

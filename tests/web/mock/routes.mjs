@@ -29,6 +29,7 @@ function run_json(run, detail) {
 		allowed_actions: Object.keys(ACTIONS).filter((a) => ACTIONS[a][run.state]),
 		target: run.config.target,
 		target_id: 2,
+		source_id: 1,
 		phase: p.phase,
 		round: p.round,
 		rounds_total: run.config.self_training.phase1_rounds + run.config.self_training.phase2_rounds,
@@ -206,6 +207,18 @@ export const ROUTES = [
 		},
 	],
 	["GET /runs/:id/rounds", ({ id }) => state.rounds_done(find_run(id))],
+	[
+		"GET /runs/:id/rounds/:r/features",
+		({ id, r }) => {
+			const features = state.features(find_run(id), Number(r));
+			if (!features) throw new Refusal(404, `round ${r} has not been scored`);
+			if (r === "1" && !state.asked.has(r)) {
+				state.asked.add(r);
+				throw new Refusal(409, "the features of run 3, round 0 are being computed: ask again later");
+			}
+			return features;
+		},
+	],
 	["GET /runs/:id/images", ({ id, q }) => images(find_run(id), q)],
 	[
 		"GET /runs/:id/images/:image",

@@ -96,6 +96,7 @@ export function stages(config) {
 	return list.map(([phase, round, total]) => ({ phase, round, total }));
 }
 
+export const asked = new Set(); /* rounds whose features were refused once */
 export const runs = [];
 export const events = []; /* {id, type, run, data} */
 let on_event = () => {};
@@ -326,6 +327,33 @@ export function profile(run, round) {
 		seconds_per_step: ms / 1000,
 		layers,
 		outside,
+	};
+}
+
+/* Three clouds; the hard one comes nearer from round to round. null: the round has not been scored. */
+export function features(run, round) {
+	if (!rounds_done(run).some((r) => r.round === round)) return null;
+	const r = random(40 + round);
+	const at = (x, y) => ({ x: x + 4 * (r() - 0.5), y: y + 4 * (r() - 0.5) });
+	const source = Array.from({ length: 50 }, (_, i) => ({
+		domain: "source",
+		image: 8 * i,
+		name: `day_${String(8 * i).padStart(6, "0")}`,
+		...at(-4, 0),
+	}));
+	const target = round_images(round).map((i) => ({
+		domain: i.split,
+		image: i.id,
+		name: i.name,
+		...(i.split === "easy" ? at(-1, 1) : at(6 - round, -1)),
+	}));
+	return {
+		round,
+		perplexity: 30,
+		kl: 0.61,
+		source: { shown: 50, of: 400 },
+		target: { shown: IMAGES, of: IMAGES },
+		points: [...source, ...target],
 	};
 }
 

@@ -3,6 +3,7 @@
 import { get, items_of, picture } from "../api.js";
 import { run_classes } from "../catalog.js";
 import { h, replace } from "../dom.js";
+import { features_view } from "../features_view.js";
 import { fixed, number, percent } from "../format.js";
 import { histogram } from "../histogram.js";
 import { all_images, filter_of } from "../image_list.js";
@@ -202,6 +203,7 @@ export async function images_page(ctx) {
 				"The most confident share of all images is easy: in phase 2 they get full labels. The rest is hard and is aligned to the easy ones.",
 			),
 		),
+		round ? features_view(shell.run, round.round) : null,
 		h("div.pager-top", pager(ctx, filter, page, "top")),
 		page.items.length
 			? h(
