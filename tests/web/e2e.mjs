@@ -236,6 +236,19 @@ await step("images: the hard ones, least confident first", async () => {
 	await shot(page, "e2e-images-hard");
 });
 
+await step("features: every image has its mark, and the one under the pointer is shown", async () => {
+	await page.getByRole("button", { name: "Show features" }).click();
+	await page.locator(".feature-map").waitFor();
+	equal(await page.locator(".feature-map a .mark").count(), TARGETS, "marks of target images");
+	ok((await page.locator(".feature-map g .mark.source").count()) > 0, "no marks of source images");
+	await page.locator(".feature-map g").first().dispatchEvent("pointerenter");
+	await until(
+		() => page.evaluate(() => document.querySelector(".glass img").naturalWidth > 0),
+		"a source image beside the drawing",
+	);
+	await shot(page, "e2e-features");
+});
+
 await step("a hard image: every layer, opacity, classes, history, next in the filter", async () => {
 	await page.locator(".image-card").first().click();
 	await page.getByText("Why hard").waitFor();

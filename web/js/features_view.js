@@ -170,7 +170,7 @@ export function features_view(run, round) {
 			h(
 				"p.muted",
 				{ role: "status" },
-				"The daemon looks at the images: seconds to minutes the first time, at once afterwards.",
+				"The daemon looks at the images: seconds to minutes the first time (longer for a large network), at once afterwards.",
 			),
 		);
 		try {
