@@ -187,35 +187,16 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 	return st;
 }
 
-/* Rows of n pixels of c values from right to left. */
-static void mirror(const float *from, size_t rows, size_t n, size_t c, float *to)
-{
-	for (size_t y = 0; y < rows; y++)
-		for (size_t x = 0; x < n; x++)
-			memcpy(to + (y * n + x) * c, from + (y * n + n - 1 - x) * c, c * sizeof *to);
-}
-
-static uint8_t best_of(const float *z, size_t classes)
+static size_t best_of(const float *z, size_t classes)
 {
 	size_t best = 0;
 	for (size_t k = 1; k < classes; k++)
 		best = z[k] > z[best] ? k : best;
-	return (uint8_t)best;
+	return best;
 }
 
-/* The argmax of one forward pass, [out_h][out_w]. */
-static tp_status predict(exec *e, uint8_t *ret, tp_err *err)
-{
-	const float *z;
-	const exec_size *s = exec_sizes(e);
-	tp_status st = exec_forward(e, &z, err);
-	for (size_t i = 0; st == TP_OK && i < s->out_h * s->out_w; i++)
-		ret[i] = best_of(z + i * s->out_c, s->out_c);
-	return st;
-}
-
-tp_status norms_flip_disagreement(const norm_spec *spec, const norm_inputs *in, const float *values,
-                                  double *ret, tp_err *err)
+tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
+                                 double *ret_share, tp_err *err)
 {
 	exec_spec es = {.graph = spec->net,
 	                .in_h = spec->h,
@@ -228,24 +209,18 @@ tp_status norms_flip_disagreement(const norm_spec *spec, const norm_inputs *in, 
 	if (st != TP_OK)
 		return st;
 	const exec_size *s = exec_sizes(e);
-	size_t channels = spec->net->channels[0], outputs = s->out_h * s->out_w, different = 0;
-	void *room = NULL;
-	st = mem_bytes(2 * outputs, &room, err);
-	uint8_t *plain = room, *mirrored = plain + outputs;
-	if (st == TP_OK)
-		exec_prepare(e, values);
+	size_t outputs = s->out_h * s->out_w, count[256] = {0};
+	exec_prepare(e, values);
 	for (size_t i = 0; i < in->count && st == TP_OK; i++) {
-		memcpy(exec_input(e), in->image[i], spec->h * spec->w * channels * sizeof(float));
-		st = predict(e, plain, err);
-		if (st != TP_OK)
-			break;
-		mirror(in->image[i], spec->h, spec->w, channels, exec_input(e));
-		st = predict(e, mirrored, err);
+		const float *z;
+		memcpy(exec_input(e), in->image[i],
+		       spec->h * spec->w * spec->net->channels[0] * sizeof(float));
+		st = exec_forward(e, &z, err);
 		for (size_t o = 0; st == TP_OK && o < outputs; o++)
-			different += plain[o] != mirrored[o - o % s->out_w + s->out_w - 1 - o % s->out_w];
+			count[best_of(z + o * s->out_c, s->out_c)]++;
 	}
-	*ret = (double)different / ((double)outputs * (double)in->count);
-	mem_free(room);
+	for (size_t k = 0; k < s->out_c; k++)
+		ret_share[k] = (double)count[k] / ((double)outputs * (double)in->count);
 	exec_free(e);
 	return st;
 }

@@ -72,7 +72,7 @@ typedef struct recipe {
 		double class_mix;      /* chance that a target sample gets source classes pasted; 0: off */
 		double norm_strength;  /* a of the norm alignment; 0: off */
 		size_t norm_images;    /* of each domain, measured for it */
-		bool norm_check;       /* taken back where mirrored images then disagree more */
+		bool norm_check;       /* taken back where it moves the predicted shares too far */
 		double source_portion_initial, source_portion_step, source_portion_max;
 		double portion_initial, portion_step, portion_max;
 		regularizer reg;

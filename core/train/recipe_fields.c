@@ -193,7 +193,7 @@ static const recipe_field fields[] = {
 	 .value = {0}, .text = "0 keeps the source's statistics (off), 1 takes the target's",
 	 .origin = "own, measured (9.1): 0.5"},
 	{"/self_training/norm_alignment/check", FIELD_BOOL, SELF(norm_check), .high = 1, .value = {true},
-	 .text = "Taken back where it makes predictions for a picture and its mirror image differ by 15 % more",
+	 .text = "Taken back where it moves the predicted shares of the classes by more than 7 %",
 	 .origin = "own, measured"},
 	{"/self_training/norm_alignment/images", FIELD_SIZE, SELF(norm_images), .low = 1, .high = 10000,
 	 .value = {32}, .text = "Crops of each domain that are measured", .origin = "own"},

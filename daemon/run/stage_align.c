@@ -1,4 +1,5 @@
 /* The alignment of batch norms to the target, between source training and round 0. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,11 +10,11 @@
 
 /* What came of it, for people. */
 typedef struct outcome {
-	double before, after; /* flip disagreement on the target's crops */
+	double shift; /* of the predicted classes' shares, half the sum of changes */
 	bool kept;
 } outcome;
 
-/* Aligns the state's batch norms, and takes that back where the network then is less at home. */
+/* Aligns the state's batch norms, and takes that back where it moved what is predicted too far. */
 static tp_status align_to(job *j, const norm_inputs *source, const norm_inputs *target, outcome *ret,
                           tp_err *err)
 {
@@ -21,20 +22,24 @@ static tp_status align_to(job *j, const norm_inputs *source, const norm_inputs *
 	const param_table *t = &j->setup.net.params;
 	float *norms = j->state.values + t->trained_floats;
 	size_t bytes = (t->floats - t->trained_floats) * sizeof(float);
+	double before[256], after[256];
 	norm_spec spec = {.net = &j->setup.net,
 	                  .h = r->data.crop_h,
 	                  .w = r->data.crop_w,
 	                  .pool = j->pool,
 	                  .stop = j->stop};
 	memcpy(j->state.source_norms, norms, bytes);
-	tp_status st = norms_flip_disagreement(&spec, target, j->state.values, &ret->before, err);
+	tp_status st = norms_predicted_shares(&spec, target, j->state.values, before, err);
 	if (st == TP_OK)
 		st = norms_align(&spec, source, target, r->self.norm_strength, j->state.values, err);
 	if (st == TP_OK)
-		st = norms_flip_disagreement(&spec, target, j->state.values, &ret->after, err);
+		st = norms_predicted_shares(&spec, target, j->state.values, after, err);
 	if (st != TP_OK)
 		return st;
-	ret->kept = !r->self.norm_check || ret->after <= NORMS_DISAGREEMENT_LIMIT * ret->before;
+	ret->shift = 0.0;
+	for (size_t k = 0; k < j->setup.spec.classes; k++)
+		ret->shift += 0.5 * fabs(after[k] - before[k]);
+	ret->kept = !r->self.norm_check || ret->shift <= NORMS_SHIFT_LIMIT;
 	if (!ret->kept)
 		memcpy(norms, j->state.source_norms, bytes);
 	return TP_OK;
@@ -60,7 +65,7 @@ tp_status stage_align(job *j, tp_err *err)
 {
 	/* When it is stopped half-way nothing is saved: it begins again from the source model's checkpoint. */
 	outcome o;
-	char text[160];
+	char text[80];
 	tp_status st = align(j, &o, err);
 	if (st == TP_OK)
 		st = publish(j, err);
@@ -68,9 +73,8 @@ tp_status stage_align(job *j, tp_err *err)
 		st = job_save(j, j->at, 0, true, err);
 	if (st != TP_OK)
 		return st;
-	(void)snprintf(text, sizeof text,
-	               "{\"kept\":%s,\"flip_disagreement_before\":%.6f,\"flip_disagreement_after\":%.6f}",
-	               o.kept ? "true" : "false", o.before, o.after);
+	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"shift\":%.6f}", o.kept ? "true" : "false",
+	               o.shift);
 	job_event(j, "norms.aligned", text);
 	return TP_OK;
 }

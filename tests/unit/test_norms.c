@@ -298,21 +298,23 @@ static void alignment_has_its_measure(void **state)
 	graph_done(&g);
 }
 
-/* A network that cannot tell left from right has no disagreement; another has one between 0 and 1. */
-static void mirrored_pictures_are_compared(void **state)
+static void predicted_shares_are_counted(void **state)
 {
 	(void)state;
 	graph g = small_network();
 	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
-	double d = -1, again = -1, symmetric = -1;
+	double one[CLASSES], three[CLASSES], sum = 0;
 	for (size_t threads = 1; threads <= 3; threads += 2) {
 		pool *p = new_pool(threads);
 		norm_spec spec = spec_of(&g, p);
 		norm_inputs in = inputs(pictures);
-		assert_ok(norms_flip_disagreement(&spec, &in, trained, threads == 1 ? &d : &again, err));
+		assert_ok(norms_predicted_shares(&spec, &in, trained, threads == 1 ? one : three, err));
 		pool_free(p);
 	}
-	assert_true(d > 0.0 && d < 1.0 && d == again);
+	for (size_t k = 0; k < CLASSES; k++)
+		sum += one[k];
+	assert_near(sum, 1.0, 1e-12);
+	assert_memory_equal(one, three, sizeof one);
 	/* One class above all others everywhere: its bias. */
 	for (size_t i = 0; i < g.params.count; i++)
 		if (g.params.item[i].kind == PARAM_BIAS && g.params.item[i].head)
@@ -320,8 +322,8 @@ static void mirrored_pictures_are_compared(void **state)
 	pool *p = new_pool(2);
 	norm_spec spec = spec_of(&g, p);
 	norm_inputs in = inputs(pictures);
-	assert_ok(norms_flip_disagreement(&spec, &in, trained, &symmetric, err));
-	assert_true(symmetric == 0.0);
+	assert_ok(norms_predicted_shares(&spec, &in, trained, one, err));
+	assert_true(one[2] == 1.0 && one[0] == 0.0);
 	pool_free(p);
 	mem_free(before);
 	mem_free(trained);
@@ -337,7 +339,7 @@ int main(void)
 		cmocka_unit_test(activations_come_to_ordinary_size),
 		cmocka_unit_test(the_target_comes_out_as_the_source_did),
 		cmocka_unit_test(alignment_has_its_measure),
-		cmocka_unit_test(mirrored_pictures_are_compared),
+		cmocka_unit_test(predicted_shares_are_counted),
 		cmocka_unit_test(it_stops_on_request),
 	};
 	return cmocka_run_group_tests(tests, make_pictures, free_pictures);
