@@ -38,9 +38,19 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             else:
                 self.send(*answer)
-            self.close_connection |= getattr(handler, "refuses_early", False)
+            if getattr(handler, "refuses_early", False):
+                self.close_connection = True
+                self.linger()
         except (BrokenPipeError, ConnectionError):
             self.close_connection = True
+
+    def linger(self):
+        """Closing on unread bytes would reset the connection, and the client might never see the answer."""
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(5)
+        while self.connection.recv(1 << 16):
+            pass
 
     do_GET = do_POST = do_DELETE = serve
 
