@@ -177,7 +177,7 @@ static void read_variant(definition *d, const json_t *o, size_t i, problems *p)
 		if (read_string(o, at, "name", true, v->name, sizeof v->name, p))
 			for (size_t k = 0; k < i; k++)
 				if (strcmp(d->variant[k].name, v->name) == 0) {
-					(void)snprintf(pointer, sizeof pointer, "%s/name", at);
+					(void)snprintf(pointer, sizeof pointer, "/variants/%zu/name", i);
 					problem(p, pointer, "variant %zu is called '%s' too", k, v->name);
 				}
 		(void)read_string(o, at, "preset", false, v->preset, sizeof v->preset, p);
