@@ -178,7 +178,7 @@ static void read_variant(definition *d, const json_t *o, size_t i, problems *p)
 			for (size_t k = 0; k < i; k++)
 				if (strcmp(d->variant[k].name, v->name) == 0) {
 					(void)snprintf(pointer, sizeof pointer, "/variants/%zu/name", i);
-					problem(p, pointer, "variant %zu is called '%s' too", k, v->name);
+					problem(p, pointer, "variant %zu is called so too", k);
 				}
 		(void)read_string(o, at, "preset", false, v->preset, sizeof v->preset, p);
 		v->own = read_config(o, at, p);

@@ -63,7 +63,7 @@ static void mistakes_are_named(void **state)
 	refuse("{\"variants\":[1]}", "/variants/0", "must be an object, not a whole number");
 	refuse("{\"variants\":[{}]}", "/variants/0/name", "is required");
 	refuse("{\"variants\":[" PLAIN "," PLAIN "]}", "/variants/1/name",
-	       "variant 0 is called 'plain' too");
+	       "variant 0 is called so too");
 	refuse("{\"variants\":[{\"name\":\"a\",\"confg\":{}}]}", "/variants/0/confg", "unknown key");
 	refuse("{\"variants\":[{\"name\":\"a\",\"config\":[]}]}", "/variants/0/config",
 	       "must be an object, not an array");
