@@ -156,29 +156,34 @@ ctl_exit run_watch(ctl *c, const ctl_args *a)
 	return rc == CTL_OK ? watch_run(c, id, args_has(a, "no-wait")) : rc;
 }
 
-/* Sends the configuration; the answer is the caller's to free. */
-static ctl_exit post_config(ctl *c, const ctl_args *a, const char *path, client_answer *ret)
+/* The configuration as text, malloc'ed. It may come from standard input, which can be read only once. */
+static ctl_exit load_config(const ctl_args *a, char **ret)
 {
-	*ret = (client_answer){0};
 	json_t *config;
 	ctl_exit rc = run_config_load(a, a->words > 0 ? a->word[0] : NULL, &config);
 	if (rc != CTL_OK)
 		return rc;
-	char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	*ret = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
 	json_decref(config);
-	if (text == NULL)
-		return ctl_fail(CTL_FAILED, "out of memory");
+	return *ret != NULL ? CTL_OK : ctl_fail(CTL_FAILED, "out of memory");
+}
+
+/* Sends it; the answer is the caller's to free. */
+static ctl_exit post_config(ctl *c, const char *config, const char *path, client_answer *ret)
+{
 	const client_call call = {
-		.method = "POST", .path = path, .body = text, .body_size = strlen(text)};
-	rc = client_call_reported(c->client, &call, ret);
-	free(text);
-	return rc;
+		.method = "POST", .path = path, .body = config, .body_size = strlen(config)};
+	return client_call_reported(c->client, &call, ret);
 }
 
 ctl_exit run_create(ctl *c, const ctl_args *a)
 {
-	client_answer answer;
-	ctl_exit rc = post_config(c, a, "/api/v1/runs", &answer);
+	client_answer answer = {0};
+	char *config = NULL;
+	ctl_exit rc = load_config(a, &config);
+	if (rc == CTL_OK)
+		rc = post_config(c, config, "/api/v1/runs", &answer);
+	free(config);
 	json_t *run = rc == CTL_OK ? client_answer_json(&answer) : NULL;
 	char id[REF_MAX] = "";
 	value_plain(value_at(run, "id"), COLUMN_NUMBER, id, sizeof id);
@@ -200,16 +205,32 @@ ctl_exit run_create(ctl *c, const ctl_args *a)
 	return rc;
 }
 
-ctl_exit run_validate(ctl *c, const ctl_args *a)
+/* Into the estimate: how long the server says that the run would take. */
+static ctl_exit add_time(ctl *c, const char *config, json_t *estimate)
 {
 	client_answer answer;
-	ctl_exit rc = post_config(c, a, args_has(a, "time") ? "/api/v1/runs:validate?time=true"
-	                                                    : "/api/v1/runs:validate",
-	                          &answer);
+	ctl_exit rc = post_config(c, config, "/api/v1/runs:estimate", &answer);
+	json_t *time = rc == CTL_OK ? client_answer_json(&answer) : NULL;
+	(void)json_object_update(estimate, time);
+	json_decref(time);
+	client_answer_free(&answer);
+	return rc;
+}
+
+ctl_exit run_validate(ctl *c, const ctl_args *a)
+{
+	client_answer answer = {0};
+	char *config = NULL;
+	ctl_exit rc = load_config(a, &config);
+	if (rc == CTL_OK)
+		rc = post_config(c, config, "/api/v1/runs:validate", &answer);
 	json_t *v = rc == CTL_OK ? client_answer_json(&answer) : NULL;
 	bool good = json_is_true(json_object_get(v, "ok"));
+	if (good && args_has(a, "time"))
+		rc = add_time(c, config, json_object_get(v, "estimate"));
+	free(config);
 	if (rc == CTL_OK && c->format == FORMAT_JSON)
-		show_body(&answer);
+		show_json(v);
 	else if (rc == CTL_OK && good)
 		record_print(c->format, v, estimate_columns, COUNT_OF(estimate_columns));
 	else if (rc == CTL_OK)

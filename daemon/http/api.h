@@ -23,7 +23,7 @@ route_handler api_weights_list, api_weights_add, api_weights_get, api_weights_in
 /* api_checkpoints.c */
 route_handler api_checkpoints_list, api_checkpoint_get, api_checkpoint_file, api_checkpoint_infer;
 /* api_runs.c */
-route_handler api_runs_list, api_run_add, api_run_validate, api_run_get, api_run_delete,
+route_handler api_runs_list, api_run_add, api_run_validate, api_run_estimate, api_run_get, api_run_delete,
         api_run_pause, api_run_resume, api_run_cancel, api_run_metrics;
 /* api_rounds.c */
 route_handler api_run_rounds, api_run_iou, api_run_confusion, api_run_profile, api_run_features;

@@ -86,6 +86,19 @@ static bool is_refusal(tp_status st)
 	return st == TP_INVALID || st == TP_NOTFOUND || st == TP_SHAPE || st == TP_EXISTS;
 }
 
+/* Answers for a configuration that was not accepted; a NULL: there was no memory for it. */
+static void refuse(request *r, const attempt *a, tp_status st, const tp_err *err)
+{
+	if (is_refusal(st) && a != NULL && a->errors > 0) {
+		json_t *extra = json_pack("{s:o}", "errors", errors_json(a));
+		respond_problem(r, 422, "invalid-config", extra, "%s", err->text);
+	} else if (st == TP_NOTFOUND) {
+		respond_problem(r, 422, "invalid-config", NULL, "%s", err->text);
+	} else {
+		respond_error(r, st, err);
+	}
+}
+
 void api_run_add(request *r)
 {
 	attempt *a;
@@ -104,32 +117,32 @@ void api_run_add(request *r)
 		respond_json(r, 201, run_detail_json(api_store(r), api_scheduler(r), &row));
 		response_header(r, "Location", "/api/v1/runs/%lld", (long long)id);
 		run_row_done(&row);
-	} else if (is_refusal(st) && a != NULL && a->errors > 0) {
-		json_t *extra = json_pack("{s:o}", "errors", errors_json(a));
-		respond_problem(r, 422, "invalid-config", extra, "%s", err.text);
-	} else if (st == TP_NOTFOUND) {
-		respond_problem(r, 422, "invalid-config", NULL, "%s", err.text);
 	} else {
-		respond_error(r, st, &err);
+		refuse(r, a, st, &err);
 	}
 	free(a);
 }
 
-/* With ?time=true: how long it would take here, of which phase. A run that cannot be measured now (no
- * memory beside the one that trains) just has no time. */
-static void add_time(request *r, attempt *a, json_t *estimate)
+void api_run_estimate(request *r)
 {
-	run_time t;
-	const char *asked = request_query(r, "time");
-	if (asked == NULL || strcmp(asked, "true") != 0 ||
-	    scheduler_time(api_scheduler(r), &a->config, &t, a->error, ERRORS_MAX, &a->errors, NULL) != TP_OK)
+	attempt *a;
+	tp_status st;
+	tp_err err = {0};
+	if (!parse(r, &a, &st, &err))
 		return;
-	json_t *phases = json_object();
-	for (int i = 0; i < PHASE_COUNT; i++)
-		if (t.phase[i] > 0)
-			(void)json_object_set_new(phases, phase_name((phase)i), json_real(t.phase[i]));
-	(void)json_object_set_new(estimate, "seconds", json_real(t.seconds));
-	(void)json_object_set_new(estimate, "phase_seconds", phases);
+	run_time t;
+	if (st == TP_OK)
+		st = scheduler_time(api_scheduler(r), &a->config, &t, a->error, ERRORS_MAX, &a->errors, &err);
+	if (st == TP_OK) {
+		json_t *phases = json_object();
+		for (int i = 0; i < PHASE_COUNT; i++)
+			if (t.phase[i] > 0)
+				(void)json_object_set_new(phases, phase_name((phase)i), json_real(t.phase[i]));
+		respond_json(r, 200, json_pack("{s:f, s:o}", "seconds", t.seconds, "phase_seconds", phases));
+	} else {
+		refuse(r, a, st, &err);
+	}
+	free(a);
 }
 
 void api_run_validate(request *r)
@@ -149,13 +162,11 @@ void api_run_validate(request *r)
 		return;
 	}
 	json_t *errors = errors_json(a), *estimate = json_null();
-	if (st == TP_OK) {
+	if (st == TP_OK)
 		estimate =
 			json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)plan.memory_bytes,
 		                  "disk_bytes", (json_int_t)plan.disk_bytes, "steps_total",
 		                  (json_int_t)plan.steps_total);
-		add_time(r, a, estimate);
-	}
 	else if (json_array_size(errors) == 0)
 		(void)json_array_append_new(errors, json_field_error("", err.text));
 	respond_json(r, 200,

@@ -38,7 +38,6 @@ static const struct {
 	{"StateChange", "{time:time from:State to:State reason:str?}"},
 	{"Validation",
 	 "{ok:bool errors:[FieldError] estimate:{memory_bytes:int disk_bytes:int "
-	 "seconds?:num phase_seconds?:any "
 	 "steps_total:int}?}"},
 	{"FieldError", "{pointer:str detail:str}"},
 	{"Series", "{key:str points:[[num]]}"},

@@ -52,12 +52,10 @@ void job_setup_done(job_setup *s);
 tp_status job_setup_needs(const job_setup *s, size_t threads, uint64_t *ret_memory,
                           uint64_t *ret_disk, tp_err *err) TP_MUST_CHECK;
 
-typedef struct job_time {
-	double seconds, phase[PHASE_COUNT]; /* of the whole run; of all stages of a kind */
-} job_time;
 /* Predicted time. Measures the network on this machine's cores for some tenths of a second to some seconds,
- * so it says too much while something else computes. Any thread. */
-tp_status job_setup_time(const job_setup *s, size_t threads, job_time *ret, tp_err *err) TP_MUST_CHECK;
+ * so it says too much while something else computes. TP_NOMEM, also when it would take more than half of the
+ * memory that is available: what trains meanwhile must not be killed for it. Any thread. */
+tp_status job_setup_time(const job_setup *s, size_t threads, run_time *ret, tp_err *err) TP_MUST_CHECK;
 
 typedef struct job {
 	job_setup setup;

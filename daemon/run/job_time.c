@@ -2,6 +2,7 @@
  * passes reach here, measured on a small crop; time is linear in pixels (docs/performance.md). Weights are
  * zeros: time does not depend on values. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -24,13 +25,49 @@ static void trial_size(const recipe *r, size_t *ret_h, size_t *ret_w)
 	*ret_w = (size_t)((double)r->data.crop_w * scale);
 }
 
+static exec_spec trial_spec(const job_setup *s, pool *pool, bool train)
+{
+	exec_spec spec = {.graph = &s->net, .train = train, .kernels = s->config.recipe.kernels, .pool = pool};
+	trial_size(&s->config.recipe, &spec.in_h, &spec.in_w);
+	return spec;
+}
+
+/* Memory that can be had without swapping, bytes; the most there is when the kernel does not say. */
+static double available_bytes(void)
+{
+	char line[120];
+	double kib = INFINITY;
+	FILE *f = fopen("/proc/meminfo", "re");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, "MemAvailable: %lf", &kib) == 1)
+			break;
+	if (f != NULL)
+		(void)fclose(f);
+	return kib * 1024.0;
+}
+
+static tp_status check_room(const job_setup *s, pool *pool, tp_err *err)
+{
+	exec_size size;
+	exec_spec spec = trial_spec(s, pool, true);
+	const param_table *t = &s->net.params;
+	tp_status st = exec_measure(&spec, &size, err);
+	if (st != TP_OK)
+		return st;
+	double wants = (double)size.bytes + sizeof(float) * ((double)t->floats + 2.0 * (double)t->trained_floats);
+	double has = available_bytes();
+	if (wants <= 0.5 * has)
+		return TP_OK;
+	return tp_fail(err, TP_NOMEM, 0, "measuring the network takes %.0f MiB, %.0f are available",
+	               wants / 1048576.0, has / 1048576.0);
+}
+
 /* The best of PASSES passes after a first one that touches everything. */
 static tp_status time_passes(const job_setup *s, pool *pool, bool train, const float *values,
                              float *grads, double *ret, tp_err *err)
 {
 	exec *e;
-	exec_spec spec = {.graph = &s->net, .train = train, .kernels = s->config.recipe.kernels, .pool = pool};
-	trial_size(&s->config.recipe, &spec.in_h, &spec.in_w);
+	exec_spec spec = trial_spec(s, pool, train);
 	tp_status st = exec_create(&spec, &e, err);
 	if (st != TP_OK)
 		return st;
@@ -80,17 +117,19 @@ static tp_status measure(const job_setup *s, pool *pool, rates *ret, tp_err *err
 	return st;
 }
 
-tp_status job_setup_time(const job_setup *s, size_t threads, job_time *ret, tp_err *err)
+tp_status job_setup_time(const job_setup *s, size_t threads, run_time *ret, tp_err *err)
 {
 	pool *pool = NULL;
 	rates rate = {0};
 	tp_status st = pool_create(threads, &pool, err);
 	if (st == TP_OK)
+		st = check_room(s, pool, err);
+	if (st == TP_OK)
 		st = measure(s, pool, &rate, err);
 	pool_free(pool);
 	if (st != TP_OK)
 		return st;
-	*ret = (job_time){0};
+	*ret = (run_time){0};
 	for (size_t i = 0; i < s->stage_count; i++) {
 		const stage_cost *c = &s->cost[i];
 		bool trains = recipe_stage_steps(&s->config.recipe, &s->stages[i]) > 0;

@@ -349,18 +349,13 @@ tp_status scheduler_time(scheduler *s, const run_config *c, run_time *ret, confi
                          size_t max, size_t *ret_errors, tp_err *err)
 {
 	job_setup setup;
-	job_time t;
 	*ret_errors = 0;
 	tp_status st = job_setup_create(s->store, s->state_dirfd, c, &setup, errors, max, ret_errors, err);
 	if (st != TP_OK)
 		return st;
-	st = job_setup_time(&setup, threads_of(s, &setup.config.recipe), &t, err);
+	st = job_setup_time(&setup, threads_of(s, &setup.config.recipe), ret, err);
 	job_setup_done(&setup);
-	if (st != TP_OK)
-		return st;
-	ret->seconds = t.seconds;
-	memcpy(ret->phase, t.phase, sizeof ret->phase);
-	return TP_OK;
+	return st;
 }
 
 tp_status scheduler_submit_part(scheduler *s, const run_config *c, int64_t experiment, int64_t part,

@@ -51,7 +51,8 @@ typedef struct run_plan {
 } run_plan;
 tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
                          size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
-/* How long such a run would take, measured (job_setup_time): seconds, and of each phase. Errors as above. */
+/* How long such a run would take, measured (job_setup_time): all of it, and the stages of each kind. Errors as
+ * above. */
 typedef struct run_time {
 	double seconds, phase[PHASE_COUNT];
 } run_time;

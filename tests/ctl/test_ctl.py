@@ -177,6 +177,10 @@ def new_runs(ctl):
     ctl.write("bad.json", '{"a": 1,\n "a": 2}')
     assert "bad.json:2" in ctl("--server", f.url, "run", "create", "bad.json", want=1)[1]
     assert re.search(r"memory +1.0 GiB", ctl("--server", f.url, "run", "validate", "c.json")[0])
+    f.routes["POST /api/v1/runs:estimate"] = ok({"seconds": 5400, "phase_seconds": {"source_training": 3600, "scoring": 1800}})
+    out = ctl("--server", f.url, "run", "validate", "-", "--time", stdin=json.dumps(config).encode())[0]
+    assert re.search(r"time +1h 30m", out) and re.search(r"scoring +30m", out), out
+    assert [json.loads(r.body) for r in f.requests[-2:]] == [config, config]
     f.routes["POST /api/v1/runs:validate"] = ok({"ok": False, "errors": [{"pointer": "/source", "detail": "there is no data set 'x'"}], "estimate": None})
     assert "/source" in ctl("--server", f.url, "run", "validate", "c.json", want=1)[0]
 

@@ -173,8 +173,7 @@ def run_errors(s):
     assert p["errors"][0]["pointer"] == "/source" and "nowhere" in p["errors"][0]["detail"]
     v = s.json("POST", V1 + "/runs:validate", minimal())
     has(v["estimate"], "memory_bytes", "disk_bytes", "steps_total")
-    assert "seconds" not in v["estimate"]
-    timed = s.json("POST", V1 + "/runs:validate?time=true", minimal())["estimate"]
+    timed = s.json("POST", V1 + "/runs:estimate", minimal())
     assert timed["seconds"] > 0 and abs(sum(timed["phase_seconds"].values()) / timed["seconds"] - 1) < 1e-6, timed
     assert "source_training" in timed["phase_seconds"] and "scoring" in timed["phase_seconds"], timed
     assert v["ok"] is True and v["errors"] == []

@@ -161,6 +161,9 @@ await test("the form checks while typing and marks the field", async () => {
 		(await texts(".facts dd")).some((t) => t.includes("MiB")),
 		"no estimate",
 	);
+	await page.getByRole("button", { name: "How long would it take?" }).click();
+	await page.getByText("Time, if nothing else computes").waitFor();
+	ok((await texts(".facts dd")).some((t) => t.includes("1 h 30 min")), "no time");
 	equal(await page.getByTitle("Pictures a step (1 to 64)").count(), 1, "the schema's description");
 	await page.getByLabel("Batch", { exact: true }).fill("900");
 	await page.locator(".field.bad", { hasText: "900 is not in 1..64" }).waitFor();

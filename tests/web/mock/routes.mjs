@@ -153,6 +153,10 @@ export const ROUTES = [
 		},
 	],
 	[
+		"POST /runs:estimate",
+		() => ({ seconds: 5400, phase_seconds: { source_training: 3600, scoring: 1800 } }),
+	],
+	[
 		"POST /runs:validate",
 		({ body }) => {
 			const errors = state.check(body),
@@ -302,6 +306,6 @@ export const ROUTES = [
 	return {
 		method,
 		handler,
-		test: new RegExp(`^${pattern.replace(/:([a-z]+)(?=\/|$)/g, "(?<$1>[^/]+)")}$`),
+		test: new RegExp(`^${pattern.replace(/\/:([a-z]+)(?=\/|$)/g, "/(?<$1>[^/]+)")}$`),
 	};
 });

@@ -38,7 +38,7 @@ function estimate_view(answer, measure) {
 			rows.map(([k, v, f]) => [h("dt", k), h("dd", f(v))]),
 		),
 		e.seconds === undefined
-			? h("button.quiet.small", { type: "button", onclick: measure }, "How long would it take?")
+			? h("button.quiet.small", { type: "button", onclick: () => measure(answer) }, "How long would it take?")
 			: null,
 	);
 }
@@ -122,21 +122,27 @@ export async function new_run_page(ctx) {
 			replace(verdict, h("p.muted", `Still needed: ${missing().join(", ")}.`));
 			return;
 		}
-		await ask("/runs:validate");
+		await newest(async () => {
+			const answer = await post("/runs:validate", config, ctx.signal);
+			return () => report(answer.errors, answer);
+		});
 	}, 350);
 	/* Answers may overtake each other: only the one to the newest question counts. */
-	async function ask(path) {
+	async function newest(question) {
 		const mine = ++asked;
 		try {
-			const answer = await post(path, config, ctx.signal);
-			if (mine === asked) report(answer.errors, answer);
+			const show = await question();
+			if (mine === asked) show();
 		} catch (e) {
 			if (mine === asked && e.name !== "AbortError") replace(verdict, problem_box(e));
 		}
 	}
-	function measure() {
+	function measure(answer) {
 		replace(verdict, h("p.muted", "Measuring the network on the server …"));
-		ask("/runs:validate?time=true");
+		newest(async () => {
+			const time = await post("/runs:estimate", config, ctx.signal);
+			return () => report([], { estimate: { ...answer.estimate, ...time } });
+		});
 	}
 	function report(errors, answer) {
 		const other = show_errors(controls, errors);
