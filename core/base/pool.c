@@ -1,11 +1,12 @@
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/thread.h"
 
 /* Hand-over: the caller publishes a job under the mutex, raises `epoch`, wakes the workers and works
  * itself. A worker that comes while the job is open joins it (`active`), takes chunks by fetch-add and
@@ -88,16 +89,12 @@ tp_status pool_create(size_t threads, pool **ret, tp_err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->idle, NULL);
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = 0;
-	for (; p->started + 1 < threads && rc == 0; p->started += rc == 0)
-		rc = pthread_create(&t[p->started], NULL, worker_main, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0) {
+	tp_status st = TP_OK;
+	for (; p->started + 1 < threads && st == TP_OK; p->started += st == TP_OK)
+		st = thread_start(worker_main, p, "a compute thread", &t[p->started], err);
+	if (st != TP_OK) {
 		pool_free(p);
-		return tp_fail(err, TP_NOMEM, rc, "cannot start a compute thread");
+		return st;
 	}
 	*ret = p;
 	return TP_OK;

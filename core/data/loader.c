@@ -1,11 +1,11 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* A ring of ahead + 1 steps: one is with the caller, the others wait or are being made. Step n
  * lives in place n % places. `made` and `released` count steps and change under the lock; the
@@ -125,18 +125,11 @@ static tp_status take_room(loader *l, size_t crop, tp_err *err)
 	return st;
 }
 
-/* Signals are for the program's own threads. */
 static tp_status start_thread(loader *l, tp_err *err)
 {
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&l->thread, NULL, loader_main, l);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0)
-		return tp_fail(err, TP_NOMEM, rc, "cannot start the loader's thread");
-	l->started = true;
-	return TP_OK;
+	tp_status st = thread_start(loader_main, l, "the loader's thread", &l->thread, err);
+	l->started = st == TP_OK;
+	return st;
 }
 
 tp_status loader_create(const loader_spec *spec, loader **ret, tp_err *err)

@@ -1,9 +1,10 @@
 #include "data/prefetch.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "base/thread.h"
 
 enum { AHEAD = 2 };
 
@@ -61,16 +62,12 @@ tp_status prefetch_create(const char *const *path, size_t count, prefetch **ret,
 	p->count = count;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->moved, NULL);
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&p->thread, NULL, produce, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0) {
+	tp_status st = thread_start(produce, p, "the decoding thread", &p->thread, err);
+	if (st != TP_OK) {
 		pthread_mutex_destroy(&p->lock);
 		pthread_cond_destroy(&p->moved);
 		free(p);
-		return tp_fail(err, TP_NOMEM, rc, "cannot start the decoding thread");
+		return st;
 	}
 	*ret = p;
 	return TP_OK;

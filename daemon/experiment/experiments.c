@@ -1,11 +1,11 @@
 #include "experiment/experiments.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/file.h"
+#include "base/thread.h"
 #include "experiment/advance.h"
 #include "experiment/grid.h"
 #include "store/run_files.h"
@@ -78,20 +78,9 @@ tp_status experiments_create(const experiments_deps *deps, experiments **ret, tp
 
 tp_status experiments_start(experiments *e, tp_err *err)
 {
-	enum { STACK = 8 << 20 };
-	pthread_attr_t attr;
-	sigset_t all, old;
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&e->thread, &attr, main_of_thread, e);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (rc != 0)
-		return tp_fail(err, TP_NOMEM, rc, "cannot start the thread of experiments");
-	e->started = true;
-	return TP_OK;
+	tp_status st = thread_start(main_of_thread, e, "the thread of experiments", &e->thread, err);
+	e->started = st == TP_OK;
+	return st;
 }
 
 void experiments_stop(experiments *e)

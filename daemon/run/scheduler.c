@@ -5,13 +5,13 @@
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/thread.h"
 #include "run/job.h"
 #include "run/reserve.h"
 #include "store/run_files.h"
@@ -241,20 +241,9 @@ tp_status scheduler_create(store *st, const daemon_config *config, scheduler_not
 
 tp_status scheduler_start(scheduler *s, tp_err *err)
 {
-	enum { STACK = 8 << 20 };
-	pthread_attr_t attr;
-	sigset_t all, old;
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&s->thread, &attr, trainer_main, s);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (rc != 0)
-		return tp_fail(err, TP_NOMEM, rc, "cannot start the trainer thread");
-	s->started = true;
-	return TP_OK;
+	tp_status st = thread_start(trainer_main, s, "the trainer thread", &s->thread, err);
+	s->started = st == TP_OK;
+	return st;
 }
 
 void scheduler_stop(scheduler *s)
