@@ -36,28 +36,6 @@ static void complain(reader *r, const char *pointer, const char *fmt, ...)
 	r->count++;
 }
 
-static const char *type_name(const json_t *v)
-{
-	switch (json_typeof(v)) {
-	case JSON_OBJECT:
-		return "an object";
-	case JSON_ARRAY:
-		return "an array";
-	case JSON_STRING:
-		return "a string";
-	case JSON_INTEGER:
-		return "a whole number";
-	case JSON_REAL:
-		return "a number with a fraction";
-	case JSON_TRUE:
-	case JSON_FALSE:
-		return "a boolean";
-	case JSON_NULL:
-		break;
-	}
-	return "null";
-}
-
 /* The value at a pointer of the table (no escapes in it), NULL when absent. */
 static json_t *find(const json_t *root, const char *pointer)
 {
@@ -88,7 +66,7 @@ static void read_string(reader *r, const string_field *f)
 	}
 	if (!json_is_string(v)) {
 		complain(r, f->pointer, "must be a string%s%s, not %s", f->id ? " or an id" : "",
-		         f->nullable ? " or null" : "", type_name(v));
+		         f->nullable ? " or null" : "", text_json_type(v));
 		return;
 	}
 	const char *text = json_string_value(v);
@@ -117,7 +95,7 @@ static void read_preset(reader *r)
 	const char *name = v == NULL ? run_config_default_preset : json_string_value(v);
 	int i = name == NULL ? -1 : recipe_preset_find(name);
 	if (name == NULL)
-		complain(r, "/preset", "must be a string, not %s", type_name(v));
+		complain(r, "/preset", "must be a string, not %s", text_json_type(v));
 	else if (i < 0)
 		complain_choice(r, "/preset", recipe_preset_name);
 	if (i < 0) /* go on, to find the other mistakes */
@@ -130,7 +108,7 @@ static void read_preset(reader *r)
 static void read_choice(reader *r, const recipe_field *f, const json_t *v)
 {
 	if (!json_is_string(v)) {
-		complain(r, f->pointer, "must be a string, not %s", type_name(v));
+		complain(r, f->pointer, "must be a string, not %s", text_json_type(v));
 		return;
 	}
 	for (size_t i = 0; f->choice(i) != NULL; i++)
@@ -146,11 +124,11 @@ static bool read_number(reader *r, const recipe_field *f, const json_t *v, doubl
 {
 	char why[120];
 	if (f->kind == FIELD_SIZE && !json_is_integer(v)) {
-		complain(r, f->pointer, "must be a whole number, not %s", type_name(v));
+		complain(r, f->pointer, "must be a whole number, not %s", text_json_type(v));
 		return false;
 	}
 	if (!json_is_number(v)) {
-		complain(r, f->pointer, "must be a number, not %s", type_name(v));
+		complain(r, f->pointer, "must be a number, not %s", text_json_type(v));
 		return false;
 	}
 	if (json_is_integer(v) &&
@@ -209,7 +187,7 @@ static bool read_count(reader *r, const recipe_field *f, size_t n)
 static void read_array(reader *r, const recipe_field *f, const json_t *v)
 {
 	if (!json_is_array(v)) {
-		complain(r, f->pointer, "must be an array of numbers, not %s", type_name(v));
+		complain(r, f->pointer, "must be an array of numbers, not %s", text_json_type(v));
 		return;
 	}
 	if (!read_count(r, f, json_array_size(v)))
@@ -228,7 +206,7 @@ static void read_option(reader *r, const recipe_field *f, const json_t *v)
 	if (json_is_null(v))
 		recipe_field_set(f, to, 0, 0.0);
 	else if (!json_is_object(v))
-		complain(r, f->pointer, "must be an object or null, not %s", type_name(v));
+		complain(r, f->pointer, "must be an object or null, not %s", text_json_type(v));
 	else if (recipe_field_get(f, to, 0) == 0.0)
 		recipe_field_set(f, to, 0, f->value[0]);
 }
@@ -254,14 +232,14 @@ static void read_field(reader *r, const recipe_field *f)
 		if (json_is_boolean(v))
 			recipe_field_set(f, &r->config.recipe, 0, json_is_true(v));
 		else
-			complain(r, f->pointer, "must be true or false, not %s", type_name(v));
+			complain(r, f->pointer, "must be true or false, not %s", text_json_type(v));
 		break;
 	case FIELD_CHOICE:
 		read_choice(r, f, v);
 		break;
 	case FIELD_OBJECT:
 		if (!json_is_object(v))
-			complain(r, f->pointer, "must be an object, not %s", type_name(v));
+			complain(r, f->pointer, "must be an object, not %s", text_json_type(v));
 		break;
 	case FIELD_OPTION:
 		read_option(r, f, v);
@@ -397,4 +375,9 @@ json_t *run_config_json(const run_config *c)
 		if (string_field_nested(&run_config_strings[i]))
 			json_place(root, run_config_strings[i].pointer, NULL, string_value(&run_config_strings[i], c));
 	return root;
+}
+
+bool run_config_refused(tp_status st)
+{
+	return st == TP_INVALID || st == TP_NOTFOUND || st == TP_SHAPE || st == TP_EXISTS;
 }

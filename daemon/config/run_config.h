@@ -31,6 +31,8 @@ typedef struct config_error {
  * with the first as err's text. */
 tp_status run_config_parse(const json_t *body, run_config *ret, config_error *errors, size_t max,
                            size_t *ret_errors, tp_err *err) TP_MUST_CHECK;
+/* Whether a status says that a configuration is wrong, or what it names; not that checking it failed. */
+bool run_config_refused(tp_status st);
 /* The effective configuration, every key present. New reference. */
 json_t *run_config_json(const run_config *c);
 /* JSON Schema 2020-12 of the body, with defaults of preset tpld. New reference. */

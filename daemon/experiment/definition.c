@@ -8,17 +8,6 @@
 
 static const json_int_t seed_max = (json_int_t)1 << 53;
 
-static const char *type_name(const json_t *v)
-{
-	return json_is_object(v)    ? "an object"
-	       : json_is_array(v)   ? "an array"
-	       : json_is_string(v)  ? "a string"
-	       : json_is_integer(v) ? "a whole number"
-	       : json_is_real(v)    ? "a number with a fraction"
-	       : json_is_boolean(v) ? "a boolean"
-	                            : "null";
-}
-
 /* ---- members of one object ---- */
 
 static void find_unknown(json_t *object, const char *at, const char *const *known, problems *p)
@@ -51,7 +40,7 @@ static bool read_string(const json_t *object, const char *at, const char *key, b
 		return false;
 	}
 	if (!json_is_string(v)) {
-		problem(p, pointer, "must be a string, not %s", type_name(v));
+		problem(p, pointer, "must be a string, not %s", text_json_type(v));
 		return false;
 	}
 	const char *text = json_string_value(v);
@@ -82,7 +71,7 @@ static json_t *read_config(const json_t *object, const char *at, problems *p)
 	if (v == NULL)
 		return json_object();
 	if (!json_is_object(v)) {
-		problem(p, pointer, "must be an object, not %s", type_name(v));
+		problem(p, pointer, "must be an object, not %s", text_json_type(v));
 		return json_object();
 	}
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
@@ -104,7 +93,7 @@ static void read_seeds(definition *d, const json_t *body, problems *p)
 		return;
 	}
 	if (!json_is_array(list)) {
-		problem(p, "/seeds", "must be an array of whole numbers, not %s", type_name(list));
+		problem(p, "/seeds", "must be an array of whole numbers, not %s", text_json_type(list));
 		return;
 	}
 	if (json_array_size(list) < 1 || json_array_size(list) > EXPERIMENT_SEEDS) {
@@ -117,7 +106,7 @@ static void read_seeds(definition *d, const json_t *body, problems *p)
 		const json_t *v = json_array_get(list, i);
 		(void)snprintf(at, sizeof at, "/seeds/%zu", i);
 		if (!json_is_integer(v)) {
-			problem(p, at, "must be a whole number, not %s", type_name(v));
+			problem(p, at, "must be a whole number, not %s", text_json_type(v));
 			continue;
 		}
 		int64_t seed = json_integer_value(v);
@@ -170,7 +159,7 @@ static void read_variant(definition *d, const json_t *o, size_t i, problems *p)
 	(void)snprintf(at, sizeof at, "/variants/%zu", i);
 	(void)snprintf(v->preset, sizeof v->preset, "tpld");
 	if (!json_is_object(o)) {
-		problem(p, at, "must be an object, not %s", type_name(o));
+		problem(p, at, "must be an object, not %s", text_json_type(o));
 		v->own = json_object();
 	} else {
 		find_unknown((json_t *)o, at, known, p);
@@ -197,7 +186,7 @@ static void read_variants(definition *d, const json_t *body, problems *p)
 		return;
 	}
 	if (!json_is_array(list)) {
-		problem(p, "/variants", "must be an array of objects, not %s", type_name(list));
+		problem(p, "/variants", "must be an array of objects, not %s", text_json_type(list));
 		return;
 	}
 	size_t n = json_array_size(list);
@@ -225,7 +214,7 @@ static int read_reference(const definition *d, const json_t *body, const char *k
 		return absent;
 	if (!json_is_string(v)) {
 		problem(p, pointer, "must be a variant's name%s, not %s", nullable ? " or null" : "",
-		        type_name(v));
+		        text_json_type(v));
 		return absent;
 	}
 	for (size_t i = 0; i < d->variants; i++)

@@ -49,12 +49,6 @@ static void place_errors(work *w, size_t i, const config_error *error, size_t n)
 	}
 }
 
-/* Whether a status means that something in the configuration is wrong, not that checking failed. */
-static bool is_refusal(tp_status st)
-{
-	return st == TP_INVALID || st == TP_NOTFOUND || st == TP_SHAPE;
-}
-
 static tp_status check_cell(work *w, size_t i)
 {
 	const definition *d = w->definition;
@@ -71,7 +65,7 @@ static tp_status check_cell(work *w, size_t i)
 		st = scheduler_plan(w->scheduler, &c->config, &c->plan, bad, ERRORS, &n, &err);
 	if (st == TP_OK)
 		return TP_OK;
-	if (!is_refusal(st))
+	if (!run_config_refused(st))
 		return tp_fail(w->problems->err, st, err.sys, "%s", err.text);
 	place_errors(w, i, bad, n);
 	if (n == 0) {

@@ -59,14 +59,6 @@ void api_experiments_list(request *r)
 	respond_error(r, st, &err);
 }
 
-static json_t *errors_json(const config_error *error, size_t n)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, json_field_error(error[i].pointer, error[i].detail));
-	return list;
-}
-
 void api_experiment_add(request *r)
 {
 	json_t *body = request_json(r);
@@ -79,7 +71,7 @@ void api_experiment_add(request *r)
 	tp_status st = experiments_add(api_experiments(r), body, &id, error, ERRORS_MAX, &errors, &err);
 	json_decref(body);
 	if (st == TP_INVALID && errors > 0) {
-		json_t *extra = json_pack("{s:o}", "errors", errors_json(error, errors));
+		json_t *extra = json_pack("{s:o}", "errors", json_field_errors(error, errors));
 		respond_problem(r, 422, "invalid-config", extra, "%s", err.text);
 		return;
 	}

@@ -56,15 +56,6 @@ typedef struct attempt {
 	size_t errors;
 } attempt;
 
-static json_t *errors_json(const attempt *a)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; i < a->errors && i < ERRORS_MAX; i++)
-		(void)json_array_append_new(
-			list, json_field_error(a->error[i].pointer, a->error[i].detail));
-	return list;
-}
-
 /* The body as a configuration. False: answered, or st says what is wrong with its content. */
 static bool parse(request *r, attempt **ret, tp_status *ret_st, tp_err *err)
 {
@@ -80,17 +71,11 @@ static bool parse(request *r, attempt **ret, tp_status *ret_st, tp_err *err)
 	return true;
 }
 
-/* Whether a failure lies in what the client asked for. */
-static bool is_refusal(tp_status st)
-{
-	return st == TP_INVALID || st == TP_NOTFOUND || st == TP_SHAPE || st == TP_EXISTS;
-}
-
 /* Answers for a configuration that was not accepted; a NULL: there was no memory for it. */
 static void refuse(request *r, const attempt *a, tp_status st, const tp_err *err)
 {
-	if (is_refusal(st) && a != NULL && a->errors > 0) {
-		json_t *extra = json_pack("{s:o}", "errors", errors_json(a));
+	if (run_config_refused(st) && a != NULL && a->errors > 0) {
+		json_t *extra = json_pack("{s:o}", "errors", json_field_errors(a->error, a->errors));
 		respond_problem(r, 422, "invalid-config", extra, "%s", err->text);
 	} else if (st == TP_NOTFOUND) {
 		respond_problem(r, 422, "invalid-config", NULL, "%s", err->text);
@@ -156,12 +141,12 @@ void api_run_validate(request *r)
 	if (st == TP_OK)
 		st = scheduler_plan(api_scheduler(r), &a->config, &plan, a->error, ERRORS_MAX,
 		                    &a->errors, &err);
-	if (st != TP_OK && !is_refusal(st)) {
+	if (st != TP_OK && !run_config_refused(st)) {
 		respond_error(r, st, &err);
 		free(a);
 		return;
 	}
-	json_t *errors = errors_json(a), *estimate = json_null();
+	json_t *errors = json_field_errors(a->error, a->errors), *estimate = json_null();
 	if (st == TP_OK)
 		estimate =
 			json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)plan.memory_bytes,

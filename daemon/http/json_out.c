@@ -51,3 +51,11 @@ json_t *json_field_error(const char *pointer, const char *detail)
 {
 	return json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail);
 }
+
+json_t *json_field_errors(const config_error *error, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list, json_field_error(error[i].pointer, error[i].detail));
+	return list;
+}

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/run_config.h"
+
 /* A finite number, or null. */
 json_t *json_number_or_null(double v);
 /* null when v is below 0: the rows' sign for "not known". */
@@ -22,5 +24,7 @@ json_t *json_text_or_null(const char *text);
 char *json_text(const json_t *j, size_t *ret_size);
 /* {"pointer","detail"} */
 json_t *json_field_error(const char *pointer, const char *detail);
+/* The first n as a list. */
+json_t *json_field_errors(const config_error *error, size_t n);
 
 #endif
