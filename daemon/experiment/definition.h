@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "experiment/problems.h"
+#include "config/problems.h"
 
 enum {
 	EXPERIMENT_NAME_MAX = 60, /* bytes: a run is called NAME / VARIANT / seed N */

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,30 +7,8 @@
 #include "base/mem.h"
 #include "catalog/datasets.h"
 #include "ckpt/weights.h"
+#include "config/problems.h"
 #include "run/job.h"
-
-/* Where job_setup_create collects what is wrong. */
-typedef struct problems {
-	config_error *error;
-	size_t max, count;
-	tp_err *err;
-} problems;
-
-static void problem(problems *p, const char *pointer, const char *fmt, ...) TP_PRINTF(3, 4);
-static void problem(problems *p, const char *pointer, const char *fmt, ...)
-{
-	char detail[sizeof p->error->detail];
-	va_list ap;
-	va_start(ap, fmt);
-	(void)vsnprintf(detail, sizeof detail, fmt, ap);
-	va_end(ap);
-	if (p->count < p->max) {
-		(void)snprintf(p->error[p->count].pointer, sizeof p->error->pointer, "%s", pointer);
-		(void)snprintf(p->error[p->count].detail, sizeof p->error->detail, "%s", detail);
-	}
-	p->count++;
-	(void)tp_fail(p->err, TP_INVALID, 0, "%s: %s", pointer, detail);
-}
 
 static void images_done(job_images *im)
 {
@@ -239,8 +216,10 @@ static double unit_cost(const job_setup *s, phase p)
 	double crop = (double)r->data.crop_h * (double)r->data.crop_w, sum = 0;
 	switch (p) {
 	case PHASE_SOURCE_TRAINING:
-	case PHASE_PHASE1_TRAINING:
 		return 3 * crop * (double)r->data.batch;
+	case PHASE_PHASE1_TRAINING: /* a teacher that labels online looks at the target's half, or all */
+		return crop * (double)r->data.batch *
+		       (r->self.online_threshold == 0.0 ? 3.0 : r->self.balanced_batch ? 3.5 : 4.0);
 	case PHASE_ENTROPY_TRAINING:
 		return 3 * crop * (double)(r->data.batch + (r->entropy.kind == ENTROPY_ADVENT ? 2 : 1));
 	case PHASE_PHASE2_TRAINING:
@@ -286,7 +265,7 @@ tp_status job_setup_create(store *st, int state_dirfd, const run_config *c, job_
                            config_error *errors, size_t max, size_t *ret_errors, tp_err *err)
 {
 	job_setup s = {.config = *c, .norm = INPUT_NORM_IMAGENET};
-	problems p = {errors, max, 0, err};
+	problems p = {.error = errors, .max = max, .err = err};
 	const recipe *r = &c->recipe;
 	bool adapts = recipe_rounds(r) > 0;
 	tp_status rc = load_images(st, c->source, true, "/source", &s.source, &p);

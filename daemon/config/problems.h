@@ -1,7 +1,7 @@
-/* problems: what is wrong with an experiment's definition, collected with JSON pointers. The same
- * mistake is found once for each variant that inherits it, and kept once. */
-#ifndef TPLDD_EXPERIMENT_PROBLEMS_H
-#define TPLDD_EXPERIMENT_PROBLEMS_H
+/* problems: what is wrong with something that people configured, collected with JSON pointers. The same
+ * mistake may be found several times, as once for each variant of an experiment, and is kept once. */
+#ifndef TPLDD_CONFIG_PROBLEMS_H
+#define TPLDD_CONFIG_PROBLEMS_H
 
 #include "config/run_config.h"
 

@@ -1,4 +1,4 @@
-#include "experiment/problems.h"
+#include "config/problems.h"
 
 #include <stdarg.h>
 #include <stdio.h>
