@@ -81,7 +81,8 @@ def every_endpoint_has_a_command(tpldctl, server, ctl):
     ctl.write("c.json", json.dumps(config))
     for args in (["status"], ["health"], ["server", "info"], ["metrics"], ["schema"], ["openapi"], ["events"], ["preset", "ls"],
                  ["preset", "show", "tpld"], ["class-set", "ls"], ["dataset", "ls"], ["dataset", "show", "synth"],
-                 ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"], ["run", "ls"],
+                 ["dataset", "images", "real"], ["weights", "ls"], ["run", "validate", "c.json"],
+                 ["run", "validate", "c.json", "--time"], ["run", "ls"],
                  ["run", "show", "finished"], ["run", "config", "1"], ["run", "metrics", "1", "--keys", "loss"], ["run", "iou", "1"],
                  ["run", "confusion", "1", "--round", "0"], ["run", "rounds", "1"], ["run", "audit", "1"], ["run", "profile", "1"], ["run", "features", "finished", "1"], ["image", "ls", "1"], ["image", "show", "1", "3"],
                  ["checkpoint", "ls", "1"], ["checkpoint", "show", "1"], ["experiment", "list"], ["experiment", "show", "small"],

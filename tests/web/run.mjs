@@ -660,6 +660,7 @@ await test("the dot plot places every seed, says its value, and opens its run by
 
 await test("differences by class are coloured by sign and marked where a class has no labels", async () => {
 	const table = page.locator(".differences");
+	await table.locator("tbody tr").last().waitFor();
 	equal((await table.locator("thead th").allTextContents()).length, 8, "class, baseline, six variants");
 	const cells = await table
 		.locator("tbody td:not(:nth-child(2))")
