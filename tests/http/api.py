@@ -36,6 +36,8 @@ def dashboard(s):
     status, h, empty = s.request("HEAD", "/", token=False)
     assert status == 200 and empty == b"" and int(h["Content-Length"]) == len(data)
     assert s.request("POST", "/", body=b"x", token=False)[0] == 405
+    status, h, data = s.request("GET", "/published.json", token=False)
+    assert status == 200 and h["Content-Type"] == "application/json" and json.loads(data)["rows"]
 
 
 def health(s):
