@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nameless, open_browser, shot, until } from "./browser.mjs";
+import { fill_cityscapes } from "./mock/cityscapes.mjs";
 import { experiments, fill_experiments } from "./mock/experiments.mjs";
 import { fill, start_mock } from "./mock/server.mjs";
 import { add_run, PRESETS, runs, set_state } from "./mock/state.mjs";
+import { published_tests } from "./published.mjs";
 import { equal, finish, ok, on_failure, test } from "./tap.mjs";
 
 const WEB = process.argv[2] || join(dirname(fileURLToPath(import.meta.url)), "../../web");
@@ -850,6 +852,9 @@ await test("an experiment can be taken into the form again", async () => {
 	equal((await texts(".variant-rows strong")).length, 7, "variants");
 });
 
+const compared = fill_cityscapes();
+await published_tests({ page, open, texts, hash, web: WEB, compared });
+
 const PAGES = [
 	"#/runs",
 	"#/runs/1",
@@ -857,6 +862,7 @@ const PAGES = [
 	"#/experiments/1",
 	"#/experiments/new",
 	"#/runs/1/classes",
+	`#/runs/${compared.published.id}/classes?published=gta5-vgg16-tpld`,
 	"#/runs/1/images",
 	"#/runs/1/images/17?round=2&mode=all",
 	"#/runs/1/config",
@@ -900,10 +906,11 @@ await test("the dark scheme is dark", async () => {
 	for (const [where, sign] of [
 		["experiments/1", ".differences"],
 		["runs/1", ".audit canvas"],
+		[`runs/${compared.published.id}/classes`, ".published table"],
 	]) {
 		await dark.goto(`${mock.url}/#/${where}`);
 		await dark.locator(sign).first().waitFor();
-		await shot(dark, `dark-${where.replace("/", "-")}`);
+		await shot(dark, `dark-${where.replaceAll("/", "-")}`);
 	}
 	await dark.context().close();
 });

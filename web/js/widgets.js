@@ -72,6 +72,16 @@ export function covered(coverage) {
 	return coverage ? (coverage.confident || 0) + (coverage.voted || 0) + (coverage.soft || 0) : null;
 }
 
+/* A figure under its name; tiles stand in a .tiles box. */
+export function tile(label, value, note, cls) {
+	return h(
+		"div.tile",
+		h("span.tile-label", label),
+		h("span.tile-value", value),
+		h("span", { class: `tile-note ${cls || ""}` }, note || ""),
+	);
+}
+
 export function problem_box(e) {
 	return h(
 		"div.problem",

@@ -17,6 +17,11 @@ const ACTIONS = {
 	cancel: { running: "cancelling", queued: "cancelled", paused: "cancelled" },
 };
 
+function dataset_id(name) {
+	const d = state.datasets.find((x) => x.name === name);
+	return d ? d.id : null;
+}
+
 function run_json(run, detail) {
 	const p = state.position(run),
 		points = state.iou(run).points;
@@ -28,8 +33,9 @@ function run_json(run, detail) {
 		state: run.state,
 		allowed_actions: Object.keys(ACTIONS).filter((a) => ACTIONS[a][run.state]),
 		target: run.config.target,
-		target_id: 2,
-		source_id: 1,
+		target_id: dataset_id(run.config.target),
+		source_id: dataset_id(run.config.source),
+		eval_id: dataset_id(run.config.eval),
 		phase: p.phase,
 		round: p.round,
 		rounds_total: run.config.self_training.phase1_rounds + run.config.self_training.phase2_rounds,
@@ -196,10 +202,10 @@ export const ROUTES = [
 	["GET /runs/:id/iou", ({ id }) => state.iou(find_run(id))],
 	[
 		"GET /runs/:id/confusion",
-		({ q }) => {
+		({ id, q }) => {
 			if (!/^(source|\d+)$/.test(q.get("round") ?? "0"))
 				throw new Refusal(400, "round must be a number or 'source'");
-			return state.confusion();
+			return state.confusion(find_run(id));
 		},
 	],
 	[

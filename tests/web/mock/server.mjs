@@ -3,6 +3,7 @@
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
+import { fill_cityscapes } from "./cityscapes.mjs";
 import { fill_experiments } from "./experiments.mjs";
 import { Refusal, ROUTES } from "./routes.mjs";
 import * as state from "./state.mjs";
@@ -12,6 +13,7 @@ const TYPES = {
 	".js": "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8",
 	".svg": "image/svg+xml",
+	".json": "application/json",
 };
 const HEADERS = {
 	"X-Content-Type-Options": "nosniff",
@@ -156,6 +158,7 @@ export function fill() {
 if (process.argv[1] === new URL(import.meta.url).pathname) {
 	fill();
 	fill_experiments();
+	fill_cityscapes();
 	const mock = await start_mock({ web: process.argv[2], token: "mock" });
 	console.log(`${mock.url}/#token=mock`);
 }

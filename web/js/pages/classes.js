@@ -1,4 +1,5 @@
-/* classes: per-class IoU over the rounds as lines, heat map and table, and the confusion matrix. */
+/* classes: per-class IoU over the rounds as lines, heat map and table, beside published results, and the confusion
+ * matrix. */
 
 import { get } from "../api.js";
 import { run_classes } from "../catalog.js";
@@ -7,6 +8,7 @@ import { class_lines, hidden_of, tens } from "../class_lines.js";
 import { confusion_card } from "../confusion.js";
 import { h, throttle } from "../dom.js";
 import { is_number, is_source, number, percent, phase_name, round_name, signed_percent } from "../format.js";
+import { published_card } from "../published_card.js";
 import { go } from "../router.js";
 import { run_shell } from "../run_shell.js";
 import { col, col_num, sort_table, swatch } from "../widgets.js";
@@ -193,10 +195,15 @@ export async function classes_page(ctx) {
 		return shell.node;
 	}
 	const classes = named(iou.classes, colors);
+	const [published, confusion] = await Promise.all([
+		published_card(shell.run, iou, classes, ctx),
+		confusion_card(iou, classes, ctx),
+	]);
 	shell.node.append(
 		lines_card(iou, classes, ctx),
 		h("div.columns", heat_card(iou, classes), table_card(iou, classes, ctx)),
-		h("div.stacked", await confusion_card(iou, classes, ctx)),
+		published || "",
+		h("div.stacked", confusion),
 	);
 	return shell.node;
 }

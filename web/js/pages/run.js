@@ -23,16 +23,7 @@ import { profile_view } from "../profile_view.js";
 import { rounds_view } from "../rounds_view.js";
 import { run_shell } from "../run_shell.js";
 import { timeline } from "../stages.js";
-import { col, problem_box, progress_bar, sort_table, state_pill } from "../widgets.js";
-
-function tile(label, value, note, cls) {
-	return h(
-		"div.tile",
-		h("span.tile-label", label),
-		h("span.tile-value", value),
-		h("span", { class: `tile-note ${cls || ""}` }, note || ""),
-	);
-}
+import { col, problem_box, progress_bar, sort_table, state_pill, tile } from "../widgets.js";
 
 function change(now, before) {
 	if (!is_number(now) || !is_number(before)) return ["", ""];
