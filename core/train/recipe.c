@@ -231,6 +231,11 @@ bool recipe_adversarial(const recipe *r)
 	       recipe_phase_adversarial(r, PHASE_ENTROPY_TRAINING);
 }
 
+bool recipe_averages(const recipe *r)
+{
+	return r->source_training.average > 0.0 || r->self.teacher_momentum > 0.0;
+}
+
 static void add_stage(stage *list, size_t max, size_t *n, phase p, int round)
 {
 	if (*n < max)

@@ -51,6 +51,7 @@ typedef struct recipe {
 	struct {
 		size_t steps; /* 0: the initial weights are the source model */
 		size_t warmup_steps; /* the learning rate grows linearly over these first steps */
+		double average;      /* the source model is the mean over this last share of the steps; 0: off */
 		recipe_sgd sgd;
 	} source_training;
 
@@ -139,6 +140,8 @@ size_t recipe_stages(const recipe *r, bool evaluate, stage *ret, size_t max);
 size_t recipe_rounds(const recipe *r);
 /* Does any stage of the run need a discriminator? Does this one? */
 bool recipe_adversarial(const recipe *r);
+/* Does any stage keep a running mean of the weights? */
+bool recipe_averages(const recipe *r);
 bool recipe_phase_adversarial(const recipe *r, phase p);
 /* Training steps of a stage (0 for the others). */
 size_t recipe_stage_steps(const recipe *r, const stage *s);

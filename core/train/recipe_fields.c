@@ -112,6 +112,10 @@ static const recipe_field fields[] = {
 	 .value = {0}, .text = "The learning rate grows linearly over these first steps; helps networks"
 		 " that start from random weights",
 	 .origin = "own"},
+	{"/source_training/average", FIELD_REAL, AT(source_training.average), .high = 1, .value = {0},
+	 .text = "The source model is the mean of the weights over this last share of the steps; 0: the last"
+		 " weights",
+	 .origin = "own, measured; weight averaging as in SWAD"},
 	{"/source_training/lr", FIELD_REAL, AT(source_training.sgd.lr), .high = 10,
 	 .value = {2.5e-4}, .text = "Learning rate of the backbone", .origin = "CRST 6.2"},
 	{"/source_training/head_lr_multiplier", FIELD_REAL,

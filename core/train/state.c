@@ -125,6 +125,14 @@ void train_state_teach(train_state *s, double momentum, pool *pool)
 	s->teacher_steps++;
 }
 
+void train_state_settle(train_state *s)
+{
+	if (train_state_model(s) != s->teacher)
+		return;
+	memcpy(s->values, s->teacher, s->net->params.floats * sizeof(float));
+	s->teacher_steps = 0;
+}
+
 static size_t part_tensors(const state_part *p)
 {
 	size_t n = 0;

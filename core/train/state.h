@@ -35,6 +35,9 @@ const float *train_state_model(const train_state *s);
  * momentum) with n weights so far (DACS, algorithms.md 9). */
 void train_state_teach(train_state *s, double momentum, pool *pool);
 
+/* The teacher's weights, if it has learned any, become the weights, and it starts anew. */
+void train_state_settle(train_state *s);
+
 /* A safetensors file, written durably: public weights, momentum under "momentum.", discriminator
  * under "discriminator.", "discriminator.m.", "discriminator.v.", the teacher under "teacher.", source norms
  * under "source."; cursor and `stamp` (what computed

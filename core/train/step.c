@@ -424,6 +424,19 @@ static tp_status minimise_entropy(stepper *s, const sample *x, step_result *res,
 	return backward(s, err);
 }
 
+/* A teacher follows from round 0 on; the mean of source training counts all of its weights alike. */
+static void average(stepper *s)
+{
+	const recipe *r = s->spec.recipe;
+	train_state *state = s->spec.state;
+	double first = (1.0 - r->source_training.average) * (double)s->spec.steps;
+	if (!on_source(&s->spec) && r->self.teacher_momentum > 0.0)
+		train_state_teach(state, r->self.teacher_momentum, s->spec.pool);
+	else if (s->spec.phase == PHASE_SOURCE_TRAINING && r->source_training.average > 0.0 &&
+	         (double)state->step >= first)
+		train_state_teach(state, 1.0, s->spec.pool);
+}
+
 static void update(stepper *s, step_result *res)
 {
 	const recipe_sgd *sgd = sgd_of(&s->spec);
@@ -446,8 +459,7 @@ static void update(stepper *s, step_result *res)
 		         p->count, (float)lr, (float)sgd->momentum, (float)sgd->weight_decay,
 		         s->spec.pool);
 	}
-	if (self && state->teacher != NULL)
-		train_state_teach(state, r->self.teacher_momentum, s->spec.pool);
+	average(s);
 	if (!has_discriminator(&s->spec))
 		return;
 	double lr = schedule_poly(s->spec.recipe->self.discriminator_lr, sgd->power, state->step,

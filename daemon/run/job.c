@@ -287,7 +287,7 @@ static tp_status open_parts(job *j, tp_err *err)
 		st = train_state_create(&j->setup.net, j->setup.has_disc ? &j->setup.disc : NULL,
 		                        c.recipe.seed, &j->state, err);
 	if (st == TP_OK)
-		st = train_state_extend(&j->state, c.recipe.self.teacher_momentum > 0.0,
+		st = train_state_extend(&j->state, recipe_averages(&c.recipe),
 		                        c.recipe.self.norm_strength > 0.0, err);
 	if (st == TP_OK)
 		st = open_position(j, &row, err);

@@ -52,7 +52,7 @@ static uint64_t state_bytes(const job_setup *s)
 {
 	const recipe *r = &s->config.recipe;
 	uint64_t all = s->net.params.floats, trained = s->net.params.trained_floats;
-	uint64_t net = all + trained + (r->self.teacher_momentum > 0.0 ? all : 0) +
+	uint64_t net = all + trained + (recipe_averages(r) ? all : 0) +
 	               (r->self.norm_strength > 0.0 ? all - trained : 0);
 	return sizeof(float) * (net + (s->has_disc ? 3 * (uint64_t)s->disc.params.floats : 0));
 }

@@ -367,6 +367,8 @@ tp_status stage_train(job *j, tp_err *err)
 		tp_status saved = save_checkpoint(j, j->state.step, err);
 		return saved == TP_OK ? TP_CANCELLED : saved;
 	}
+	if (st == TP_OK && s->phase == PHASE_SOURCE_TRAINING)
+		train_state_settle(&j->state);
 	if (st == TP_OK)
 		st = publish(j, err);
 	if (st == TP_OK)

@@ -475,6 +475,33 @@ static void a_step_without_labels_only_decays(void **state)
 	rig_close(&r);
 }
 
+/* The mean over the last half of 8 steps, by hand; settled, it is the source model. */
+static void a_source_model_is_a_mean_of_weights(void **state)
+{
+	(void)state;
+	rig r;
+	rig_open(&r, PHASE_SOURCE_TRAINING, 1, 2);
+	const param_table *t = &r.net.params;
+	double *sum = calloc(t->floats, sizeof *sum);
+	assert_non_null(sum);
+	r.recipe.source_training.average = 0.5;
+	assert_ok(train_state_extend(&r.state, recipe_averages(&r.recipe), false, err));
+	for (size_t step = 0; step < TOTAL; step++) {
+		(void)rig_step(&r, 1);
+		for (size_t i = 0; i < t->floats && step >= TOTAL / 2; i++)
+			sum[i] += (double)r.state.values[i] / (TOTAL / 2);
+	}
+	train_state_settle(&r.state);
+	for (size_t i = 0; i < t->floats; i++)
+		assert_near((double)r.state.values[i], sum[i], 1e-5 * (1 + fabs(sum[i])));
+	assert_true(train_state_model(&r.state) == r.state.values);
+	float last = r.state.values[0];
+	train_state_settle(&r.state); /* nothing learned since: nothing to settle */
+	assert_true(r.state.values[0] == last);
+	free(sum);
+	rig_close(&r);
+}
+
 /* One step of phase 1 on samples of one domain; with `two` the state holds other norms for the other one.
  * Returns the weights after it. */
 static float *step_of_domain(bool target, bool two, const float *norms)
@@ -489,6 +516,7 @@ static float *step_of_domain(bool target, bool two, const float *norms)
 	float *tail = r.state.values + t->trained_floats, *weights = floats(t->floats);
 	if (two) {
 		r.recipe.self.norm_strength = 0.5;
+		r.recipe.self.teacher_momentum = 0.99;
 		assert_ok(train_state_extend(&r.state, true, true, err));
 		memcpy(target ? tail : r.state.source_norms, norms, count * sizeof *norms);
 	} else {
@@ -610,6 +638,7 @@ int main(void)
 		cmocka_unit_test(a_step_without_labels_only_decays),
 		cmocka_unit_test(minent_lowers_the_entropy_of_the_target),
 		cmocka_unit_test(advent_trains_a_discriminator),
+		cmocka_unit_test(a_source_model_is_a_mean_of_weights),
 		cmocka_unit_test(each_domain_passes_through_its_own_norms),
 	};
 	return cmocka_run_group_tests(tests, start_blas, NULL);
