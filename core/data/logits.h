@@ -1,6 +1,6 @@
 /* logits: the per-image cache of scoring (adapt/probs.h): a small file with the network's logits at
  * output resolution, a stamp that says which run, round and weights made it, and a checksum. It can
- * be made again at any time, so it is written without fsync; a damaged, truncated or foreign file
+ * be made again while its round lasts, so it is written without fsync; a damaged, truncated or foreign file
  * is TP_CORRUPT or TP_NOTFOUND and simply recomputed. */
 #ifndef TP_DATA_LOGITS_H
 #define TP_DATA_LOGITS_H

@@ -70,6 +70,7 @@ typedef struct recipe {
 		double teacher_momentum; /* 0: no teacher */
 		double online_threshold; /* phase 1: the teacher labels each sample; 0: labels of the round */
 		threshold_kind thresholds;
+		double label_momentum; /* share of the previous round's logits in a round's; 0: off */
 		double class_mix;      /* chance that a target sample gets source classes pasted; 0: off */
 		double norm_strength;  /* a of the norm alignment; 0: off */
 		size_t norm_images;    /* of each domain, measured for it */

@@ -209,6 +209,10 @@ static const recipe_field fields[] = {
 	 .value = {THRESHOLD_CLASS},
 	 .text = "class: the portion of every class (CBST); global: of all pixels, by one threshold",
 	 .origin = "CBST 1.2"},
+	{"/self_training/label_momentum", FIELD_REAL, SELF(label_momentum), .high = 0.99, .value = {0},
+	 .text = "Labels are made from a running mean of the rounds' logits, of which this share is old; 0 is"
+		 " off",
+	 .origin = "own"},
 	{"/self_training/portion", FIELD_OBJECT,
 	 .text = "Share of each class's pixels that the thresholds let through"},
 	{"/self_training/portion/initial", FIELD_REAL, SELF(portion_initial), .high = 1,

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "op/resize.h"
 #include "op/softmax.h"
+#include "optim/running_mean.h"
 #include "optim/sgd.h"
 
 typedef struct bound_exec {
@@ -239,6 +240,19 @@ tp_status scorer_logits(scorer *s, const image *img, logit_map *ret, tp_err *err
 {
 	const recipe *r = s->spec.recipe;
 	return logits_at(s, img, r->self.scoring_scale, r->self.flip_average, ret, err);
+}
+
+tp_status scorer_steady(scorer *s, const logit_map *m, const logit_map *before, tp_err *err)
+{
+	float old = (float)s->spec.recipe->self.label_momentum;
+	size_t count = m->classes * m->h * m->w;
+	if (before->classes != m->classes || before->h != m->h || before->w != m->w ||
+	    (before->mirrored == NULL) != (m->mirrored == NULL))
+		return tp_fail(err, TP_INVALID, 0, "the image has another size than in the round before");
+	running_mean(s->plain, before->plain, count, 1.0f - old, s->spec.pool);
+	if (m->mirrored != NULL)
+		running_mean(s->mirrored, before->mirrored, count, 1.0f - old, s->spec.pool);
+	return TP_OK;
 }
 
 static tp_status probabilities(scorer *s, const logit_map *m, tp_err *err)

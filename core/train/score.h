@@ -47,6 +47,9 @@ void scorer_free(scorer *s);
 /* Logits of one target image at output resolution, mirrored image too when the recipe averages flips;
  * valid until the next call. TP_NONFINITE when a logit is NaN or infinite. */
 tp_status scorer_logits(scorer *s, const image *img, logit_map *ret, tp_err *err) TP_MUST_CHECK;
+/* Mixes the previous round's logits of the image into those that scorer_logits just returned:
+ * z = m before + (1 - m) z with the recipe's label_momentum m. TP_INVALID when they are not of the same shape. */
+tp_status scorer_steady(scorer *s, const logit_map *m, const logit_map *before, tp_err *err) TP_MUST_CHECK;
 
 /* Adds an image to the counts behind the thresholds. */
 tp_status scorer_count(scorer *s, const logit_map *m, conf_hist *hist, tp_err *err) TP_MUST_CHECK;

@@ -49,6 +49,24 @@ static void advance(scoring *s)
 
 /* ---- first pass: logits and counts ------------------------------------------------------ */
 
+/* The logits of an image, with the previous round's in them when the recipe wants it: that round's file
+ * cannot be made again, so without it there is no going on. */
+static tp_status logits_of(scoring *s, size_t i, const image *img, logit_map *map, tp_err *err)
+{
+	char file[RUN_FILE_MAX];
+	logits_file before;
+	tp_status st = scorer_logits(s->scorer, img, map, err);
+	if (st != TP_OK || s->round == 0 || s->j->setup.config.recipe.self.label_momentum <= 0.0)
+		return st;
+	run_logits_file(s->j->run, s->round - 1, (int64_t)i, file);
+	st = logits_read(s->j->state_dirfd, file, run_logits_stamp(s->j->run, s->round - 1), &before, err);
+	if (st != TP_OK)
+		return st;
+	st = scorer_steady(s->scorer, map, &before.map, err);
+	logits_done(&before);
+	return st;
+}
+
 static tp_status logits_pass(scoring *s, tp_err *err)
 {
 	uint64_t stamp = run_logits_stamp(s->j->run, s->round);
@@ -81,7 +99,7 @@ static tp_status logits_pass(scoring *s, tp_err *err)
 			if (img.rgb == NULL) /* the kept file is damaged */
 				st = image_load(s->images->row[i].image, &img, err);
 			if (st == TP_OK)
-				st = scorer_logits(s->scorer, &img, &map, err);
+				st = logits_of(s, i, &img, &map, err);
 			if (st == TP_OK)
 				st = logits_write(s->j->state_dirfd, file, stamp, &map, err);
 		}

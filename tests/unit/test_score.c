@@ -100,6 +100,40 @@ static void logits_are_the_networks(void **state)
 	rig_close(&r);
 }
 
+/* A round's logits with a share of those of the round before, here of another picture. */
+static void labels_of_rounds_are_steadied(void **state)
+{
+	(void)state;
+	rig r;
+	logit_map m, before;
+	rig_open(&r, 2);
+	r.recipe.self.label_momentum = 0.25;
+	image first = picture(W, H, 1), second = picture(W, H, 2), small = picture(W - 20, H, 3);
+	assert_ok(scorer_logits(r.scorer, &first, &m, err));
+	size_t count = m.classes * m.h * m.w;
+	float *old = floats(2 * count), *now = floats(2 * count);
+	memcpy(old, m.plain, count * sizeof *old);
+	memcpy(old + count, m.mirrored, count * sizeof *old);
+	before = m;
+	before.plain = old;
+	before.mirrored = old + count;
+	assert_ok(scorer_logits(r.scorer, &second, &m, err));
+	memcpy(now, m.plain, count * sizeof *now);
+	memcpy(now + count, m.mirrored, count * sizeof *now);
+	assert_ok(scorer_steady(r.scorer, &m, &before, err));
+	for (size_t i = 0; i < 2 * count; i++)
+		assert_near((double)(i < count ? m.plain[i] : m.mirrored[i - count]),
+		            0.25 * (double)old[i] + 0.75 * (double)now[i], 1e-5);
+	assert_ok(scorer_logits(r.scorer, &small, &m, err));
+	assert_int_equal(scorer_steady(r.scorer, &m, &before, NULL), TP_INVALID);
+	mem_free(old);
+	mem_free(now);
+	image_done(&first);
+	image_done(&second);
+	image_done(&small);
+	rig_close(&r);
+}
+
 static float lambda_of(rig *r, const logit_map *m, float lambda[CLASSES])
 {
 	conf_hist hist;
@@ -409,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logits_are_the_networks),
+		cmocka_unit_test(labels_of_rounds_are_steadied),
 		cmocka_unit_test(labels_are_the_methods),
 		cmocka_unit_test(voting_is_given_what_it_needs),
 		cmocka_unit_test(sizes_may_change_all_the_time),
