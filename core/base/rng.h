@@ -21,6 +21,7 @@ typedef enum rng_stream {
 	RNG_MIX = 8,         /* which classes ClassMix pastes */
 	RNG_RARE = 9,        /* rare-class sampling of source images */
 	RNG_TSNE = 10,       /* where points begin: counter = 2 * point + coordinate */
+	RNG_LOOK = 11,       /* whose colours a source image takes */
 } rng_stream;
 
 uint64_t rng_u64(uint64_t seed, rng_stream stream, uint64_t counter);

@@ -7,6 +7,7 @@
 #include "adapt/pseudo.h"
 #include "base/mem.h"
 #include "data/class_mix.h"
+#include "data/color_transfer.h"
 #include "data/label.h"
 #include "data/logits.h"
 
@@ -70,6 +71,11 @@ size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, 
 	size_t maps = !soft ? 0 : flip_average ? 2 : 1;
 	return image_load_bytes(image_w, image_h) +
 	       maps * classes * image_w * image_h * sizeof(float);
+}
+
+size_t sampler_look_bytes(size_t image_w, size_t image_h)
+{
+	return image_load_bytes(image_w, image_h);
 }
 
 size_t sampler_second_bytes(size_t crop_pixels) { return crop_pixels * (3 * sizeof(float) + 2); }
@@ -188,11 +194,24 @@ static tp_status load_label(sampler *s, const sample_request *req, source_files 
 	return tp_fail(err, TP_INVALID, 0, "samples: unknown label source %d", (int)req->source);
 }
 
+static tp_status take_look(const char *path, image *img, tp_err *err)
+{
+	image look;
+	tp_status st = image_load(path, &look, err);
+	if (st != TP_OK)
+		return st;
+	color_transfer(img, &look);
+	image_done(&look);
+	return TP_OK;
+}
+
 static tp_status load_files(sampler *s, const sample_request *req, source_files *f, tp_err *err)
 {
 	tp_status st = image_load(req->image, &f->img, err);
 	if (st == TP_OK)
 		st = load_label(s, req, f, err);
+	if (st == TP_OK && req->look != NULL)
+		st = take_look(req->look, &f->img, err);
 	size_t w, h;
 	if (st == TP_OK && req->weight != NULL)
 		st = label_load_values(req->weight, f->img.w, f->img.h, &f->weight, &w, &h, err);

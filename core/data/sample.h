@@ -28,6 +28,7 @@ typedef struct sample_request {
 	const float *lambda; /* [classes], for SOFT */
 	float lrent_alpha;   /* for SOFT */
 	const augment_spec *augment;
+	const char *look;    /* path of the image whose colours this one takes, or NULL */
 	const photometric_spec *photometric; /* NULL: none; acts on the finished crop, pasted parts too */
 	const struct sample_request *paste;  /* a source image whose classes are pasted over (ClassMix), or NULL;
 	                                        its own photometric and paste are not looked at */
@@ -59,6 +60,8 @@ typedef struct sampler_spec {
 /* Bytes that sampler_make takes at its peak for an image of this size, beside `room`: decoding it, and
  * with `soft` the maps of soft labels (two when the logits hold a mirrored map), which are kept. */
 size_t sampler_bytes(size_t classes, size_t image_w, size_t image_h, bool soft, bool flip_average);
+/* What `look` takes beside that, with an image of this size. */
+size_t sampler_look_bytes(size_t image_w, size_t image_h);
 /* What it keeps for requests with `paste` or `photometric`, on top. */
 size_t sampler_second_bytes(size_t crop_pixels);
 

@@ -45,6 +45,7 @@ typedef struct recipe {
 		bool mirror;
 		size_t batch;
 		photometric_spec photometric; /* chances 0: off */
+		double transfer_chance; /* that a source image takes a target image's colours; 0: off */
 		double rare_temperature;      /* rare-class sampling of source images; 0: off */
 	} data;
 

@@ -119,6 +119,8 @@ static json_t *source_key(const cell *c)
 	json_t *key = json_pack("{s:I, s:I, s:I}", "source", (json_int_t)c->plan.source, "init",
 	                        (json_int_t)c->plan.init, "init_checkpoint",
 	                        (json_int_t)c->plan.init_checkpoint);
+	if (c->config.recipe.data.transfer_chance > 0.0) /* then the source model has seen the target */
+		(void)json_object_set_new(key, "target", json_integer((json_int_t)c->plan.target));
 	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
 		(void)json_object_set(key, taken[i], json_object_get(all, taken[i]));
 	(void)json_object_del(json_object_get(key, "model"), "init");

@@ -86,6 +86,8 @@ static tp_status training_need(const need *n, phase p, uint64_t *ret, tp_err *er
 		return st;
 	const image_size *a = &n->source.size[0], *b = &n->target.size[0];
 	decode = sampler_bytes(s->spec.classes, a->w, a->h, false, false);
+	if (r->data.transfer_chance > 0.0)
+		decode += sampler_look_bytes(b->w, b->h);
 	if (p != PHASE_SOURCE_TRAINING)
 		decode = larger(decode, sampler_bytes(s->spec.classes, b->w, b->h, soft,
 		                                      r->self.flip_average));

@@ -342,6 +342,7 @@ def tiny_run(**changes):
 def beyond_run(**changes):
     """A tiny run with everything that goes beyond the paper, and every kind of stage."""
     c = {"preset": "tpld-plus", "self_training__adversarial": {}, "data__rare_class_sampling": {"temperature": 0.1},
+         "data__color_transfer": {},
          "source_training__average": 0.5, "entropy_training": {"steps": 6, "kind": "advent"},
          "self_training__warmup_steps": 3,
          "self_training__online_labels": {"threshold": 0.3}, "self_training__label_momentum": 0.4,
