@@ -34,6 +34,7 @@ static void set_progress(json_t *o, const run_progress *p)
 	set(o, "phase", json_text_or_null(p->phase));
 	set(o, "round", p->round < 0 ? json_null() : json_integer(p->round));
 	set(o, "rounds_total", json_integer((json_int_t)p->rounds_total));
+	set(o, "stage", json_integer((json_int_t)p->stage));
 	set(o, "step", json_integer((json_int_t)p->step));
 	set(o, "steps_total", json_integer((json_int_t)p->steps_total));
 	set(o, "progress", json_number_or_null(p->progress));

@@ -29,7 +29,7 @@ static const struct {
 	 "phase2_training|evaluation"},
 	{"Run",
 	 "{id:int name:str state:State allowed_actions:[pause|resume|cancel] phase:Phase? "
-	 "round:int? rounds_total:int step:int steps_total:int progress:num "
+	 "round:int? rounds_total:int stage:int step:int steps_total:int progress:num "
 	 "eta_seconds:num? loss:num? seconds_per_step:num? wait_share:num? "
 	 "heartbeat_age_seconds:num? error:str? miou:{source_only:num? current:num? "
 	 "best:num?} preset:str? seed:int? source:str? source_id:int? target:str? "

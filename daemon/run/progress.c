@@ -90,6 +90,7 @@ void progress_of_row(const stage_cost *stage, size_t stages, size_t rounds, size
 		.phase = phase_name(stage[show].phase),
 		.round = stage[show].round,
 		.rounds_total = rounds,
+		.stage = at,
 		.step = (int64_t)(at < stages ? done : stage[show].units),
 		.steps_total = (int64_t)stage[show].units,
 		.progress = all > 0 ? fmin(1.0, before / all) : 1.0,

@@ -80,6 +80,7 @@ typedef struct run_progress {
 	const char *phase;   /* phase_name, static */
 	int round;           /* ROUND_SOURCE for the source model */
 	size_t rounds_total;
+	size_t stage;        /* index in recipe_stages, one past the last when all are done */
 	int64_t step, steps_total; /* units of the current phase: steps, or images when scoring */
 	double progress;     /* 0..1 of the whole run */
 	double eta_seconds;  /* -1: unknown */

@@ -2,7 +2,7 @@
 """Writes what a finished experiment measured into a document: a table of its variants, one by class, and a
 plot of every seed.
 
-usage: tables.py DOCUMENT...
+usage: tables.py [--check] DOCUMENT...      --check: write nothing, fail where something would change
 
 In a document, what lies between
     <!-- experiment: results/NAME.json -->   and   <!-- end of experiment -->
@@ -91,27 +91,37 @@ def plot(e):
     return out + "</svg>\n"
 
 
-def block(match):
+def block(match, put):
     begin, name, end = match.groups()
     with open(os.path.join(HERE, name)) as f:
         e = json.load(f)
     svg = name[:-len("json")] + "svg"
-    with open(os.path.join(HERE, svg), "w") as f:
-        f.write(plot(e))
+    put(os.path.join(HERE, svg), plot(e))
     out = begin + "\n" + by_seed(e)
     out += "\nDots are seeds, bars their means, the dashed line is the baseline's.\n\n![mIoU by variant and seed](experiments/%s)\n\n" % svg
     return out + by_class(e) + "\n" + end
 
 
-def main(documents):
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def compare(path, text):
+    with open(path) as f:
+        if f.read() != text:
+            sys.exit("%s is not what its results say: run docs/experiments/tables.py" % path)
+
+
+def main(args):
+    put = compare if args[:1] == ["--check"] else write
+    documents = args[1:] if put is compare else args
     if not documents or documents[0].startswith("-"):
         sys.exit(__doc__)
     for path in documents:
         with open(path) as f:
-            before = f.read()
-        after = MARKED.sub(block, before)
-        with open(path, "w") as f:
-            f.write(after)
+            text = f.read()
+        put(path, MARKED.sub(lambda match: block(match, put), text))
 
 
 main(sys.argv[1:])

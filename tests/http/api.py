@@ -129,7 +129,7 @@ def runs(s):
     page = s.json("GET", V1 + "/runs")
     has(page, "items", "next_cursor")
     r = s.json("GET", V1 + "/runs/1")
-    has(r, "id", "name", "state", "phase", "round", "rounds_total", "step", "steps_total", "progress", "eta_seconds",
+    has(r, "id", "name", "state", "phase", "round", "rounds_total", "stage", "step", "steps_total", "progress", "eta_seconds",
         "config", "error", "miou", "created", "updated", "preset", "seed", "source", "target", "eval", "state_history",
         "allowed_actions")
     has(r["miou"], "source_only", "current", "best")

@@ -31,11 +31,11 @@ static void a_stored_position_has_a_share(void **state)
 	progress_of_row(stages, STAGES, 1, 1, 1, &r);
 	assert_near(r.progress, 13.0 / 24, 1e-12);
 	assert_string_equal(r.phase, "scoring");
-	assert_true(r.step == 1 && r.steps_total == 2 && r.round == 0 && r.rounds_total == 1);
+	assert_true(r.step == 1 && r.steps_total == 2 && r.round == 0 && r.rounds_total == 1 && r.stage == 1);
 	progress_of_row(stages, STAGES, 1, STAGES, 0, &r);
 	assert_near(r.progress, 1, 0);
 	assert_string_equal(r.phase, "phase1_training"); /* the last one, finished */
-	assert_true(r.step == 2 && r.steps_total == 2);
+	assert_true(r.step == 2 && r.steps_total == 2 && r.stage == STAGES);
 }
 
 static void a_run_without_cost_is_done(void **state)

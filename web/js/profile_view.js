@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { h, replace, throttle } from "./dom.js";
 import { fixed, is_number, is_source, LIVE, number, percent, phase_name, round_name } from "./format.js";
 import { set_query } from "./router.js";
-import { current_stage, stages_of } from "./stages.js";
+import { stages_of } from "./stages.js";
 import { select, sort_table } from "./widgets.js";
 
 const KINDS = ["forward", "backward", "outside"];
@@ -134,10 +134,8 @@ function sentence(p) {
 
 /* Trainings that have begun, newest first: [[value of ?round=, text]]. */
 function trainings(run) {
-	const list = stages_of(run.config);
-	const now = current_stage(run, list);
-	return list
-		.slice(0, now < 0 ? 0 : now + 1)
+	return stages_of(run.config)
+		.slice(0, run.stage + 1)
 		.filter((s) => s.phase.endsWith("training"))
 		.map((s) => [is_source(s.round) ? "source" : String(s.round), round_name(s.round)])
 		.reverse();

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { is_source, phase_name, round_name } from "./format.js";
 
-/* [{phase, round}], round null for the source model. */
+/* [{phase, round}], round null for the source model. A run's `stage` is an index in it. */
 export function stages_of(config) {
 	const self = config.self_training || {};
 	const phase1 = self.phase1_rounds || 0,
@@ -33,11 +33,6 @@ function same_round(a, b) {
 	return is_source(a) ? is_source(b) : a === b;
 }
 
-export function current_stage(run, list) {
-	if (run.state === "completed" || run.state === "completing") return list.length;
-	return list.findIndex((s) => s.phase === run.phase && same_round(s.round, run.round));
-}
-
 const SHORT = {
 	source_training: "train",
 	entropy_training: "train",
@@ -50,7 +45,7 @@ const SHORT = {
 
 export function timeline(run) {
 	const list = stages_of(run.config);
-	const now = current_stage(run, list);
+	const now = run.stage;
 	const groups = [];
 	list.forEach((stage, i) => {
 		const last = groups[groups.length - 1];

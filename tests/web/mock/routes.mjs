@@ -39,6 +39,7 @@ function run_json(run, detail) {
 		phase: p.phase,
 		round: p.round,
 		rounds_total: run.config.self_training.phase1_rounds + run.config.self_training.phase2_rounds,
+		stage: p.index,
 		step: p.step,
 		steps_total: p.total,
 		progress: run.units / run.total,
