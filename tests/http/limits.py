@@ -10,8 +10,7 @@ import threading
 import time
 
 import server
-
-V1 = "/api/v1"
+from server import V1
 
 
 def head(s, method, path, *lines):

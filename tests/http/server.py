@@ -1,4 +1,4 @@
-"""What the HTTP tests share: a server in a scratch folder, requests over it, and TAP output.
+"""What the HTTP tests share: a server in a scratch folder, requests over it, checks of answers, and TAP output.
 
 The programs under test are http_fixture (a real HTTP layer and store, fake training) or tpldd itself;
 both are started on a free port and stopped with SIGTERM, and both must end with status 0.
@@ -14,6 +14,17 @@ import sys
 import tempfile
 import time
 import traceback
+
+V1 = "/api/v1"
+
+
+def has(obj, *names):
+    missing = [n for n in names if n not in obj]
+    assert not missing, "missing %s in %s" % (missing, json.dumps(obj)[:400])
+
+
+def no_nan(data):
+    json.loads(data, parse_constant=lambda c: (_ for _ in ()).throw(AssertionError("found " + c)))
 
 
 class Server:
