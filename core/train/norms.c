@@ -14,8 +14,9 @@ typedef struct moments {
 	double count;
 } moments;
 
-static void add_image(moments *m, const float *y, size_t pixels, size_t channels)
+static void add_image(void *arg, const float *y, size_t pixels, size_t channels)
 {
+	moments *m = arg;
 	for (size_t p = 0; p < pixels; p++) {
 		for (size_t c = 0; c < channels; c++) {
 			double v = (double)y[p * channels + c];
@@ -39,12 +40,14 @@ static graph prefix_of(const graph *g, node *copy, size_t last)
 	return prefix;
 }
 
-/* Moments of what convolution `last` puts out, over all images. */
-static tp_status measure(const norm_spec *c, const norm_inputs *in, node *copy, size_t last,
-                         const float *values, moments *m, tp_err *err)
+/* Called with what a network puts out for one image. */
+typedef void see(void *arg, const float *y, size_t pixels, size_t channels);
+
+/* Shows what `g` puts out for each image. */
+static tp_status pass_all(const norm_spec *c, const graph *g, const norm_inputs *in, const float *values,
+                          see *see, void *arg, tp_err *err)
 {
-	graph prefix = prefix_of(c->net, copy, last);
-	exec_spec spec = {.graph = &prefix,
+	exec_spec spec = {.graph = g,
 	                  .in_h = c->h,
 	                  .in_w = c->w,
 	                  .kernels = KERNELS_EXACT,
@@ -56,16 +59,24 @@ static tp_status measure(const norm_spec *c, const norm_inputs *in, node *copy, 
 		return st;
 	const exec_size *size = exec_sizes(e);
 	exec_prepare(e, values);
-	memset(m, 0, sizeof *m);
 	for (size_t i = 0; i < in->count && st == TP_OK; i++) {
 		const float *y;
-		memcpy(exec_input(e), in->image[i], c->h * c->w * c->net->channels[0] * sizeof(float));
+		memcpy(exec_input(e), in->image[i], c->h * c->w * g->channels[0] * sizeof(float));
 		st = exec_forward(e, &y, err);
 		if (st == TP_OK)
-			add_image(m, y, size->out_h * size->out_w, size->out_c);
+			see(arg, y, size->out_h * size->out_w, size->out_c);
 	}
 	exec_free(e);
 	return st;
+}
+
+/* Moments of what convolution `last` puts out, over all images. */
+static tp_status measure(const norm_spec *c, const norm_inputs *in, node *copy, size_t last,
+                         const float *values, moments *m, tp_err *err)
+{
+	graph prefix = prefix_of(c->net, copy, last);
+	memset(m, 0, sizeof *m);
+	return pass_all(c, &prefix, in, values, add_image, m, err);
 }
 
 static double mean_of(const moments *m, size_t c) { return m->sum[c] / m->count; }
@@ -75,6 +86,8 @@ static double variance_of(const moments *m, size_t c)
 	double mu = mean_of(m, c), v = m->square[c] / m->count - mu * mu;
 	return v > 0.0 ? v : 0.0;
 }
+
+static bool has_norm(const node *n) { return n->op == NODE_CONV && n->bn[0] >= 0; }
 
 /* What both walks need: node copies for prefixes, and room for two layers' moments. */
 typedef struct walk {
@@ -90,7 +103,7 @@ static tp_status walk_init(walk *w, const norm_spec *spec, tp_err *err)
 	if (w->copy == NULL || w->source == NULL || w->target == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory for batch norms");
 	for (size_t i = 0; i < g->nodes; i++)
-		if (g->node[i].op == NODE_CONV && g->node[i].bn[0] >= 0 &&
+		if (has_norm(&g->node[i]) &&
 		    g->params.item[g->node[i].bn[2]].count > MAX_CHANNELS)
 			return tp_fail(err, TP_SHAPE, 0, "more than %d channels", MAX_CHANNELS);
 	return TP_OK;
@@ -102,8 +115,6 @@ static void walk_done(walk *w)
 	free(w->source);
 	free(w->target);
 }
-
-static bool has_norm(const node *n) { return n->op == NODE_CONV && n->bn[0] >= 0; }
 
 static const param *norm_mean(const graph *g, const node *n) { return &g->params.item[n->bn[2]]; }
 static const param *norm_variance(const graph *g, const node *n) { return &g->params.item[n->bn[3]]; }
@@ -187,40 +198,28 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 	return st;
 }
 
-static size_t best_of(const float *z, size_t classes)
+typedef struct votes {
+	size_t count[256], all;
+} votes;
+
+static void count_best(void *arg, const float *z, size_t pixels, size_t classes)
 {
-	size_t best = 0;
-	for (size_t k = 1; k < classes; k++)
-		best = z[k] > z[best] ? k : best;
-	return best;
+	votes *v = arg;
+	for (size_t i = 0; i < pixels; i++, z += classes) {
+		size_t best = 0;
+		for (size_t k = 1; k < classes; k++)
+			best = z[k] > z[best] ? k : best;
+		v->count[best]++;
+	}
+	v->all += pixels;
 }
 
 tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
                                  double *ret_share, tp_err *err)
 {
-	exec_spec es = {.graph = spec->net,
-	                .in_h = spec->h,
-	                .in_w = spec->w,
-	                .kernels = KERNELS_EXACT,
-	                .pool = spec->pool,
-	                .stop = spec->stop};
-	exec *e;
-	tp_status st = exec_create(&es, &e, err);
-	if (st != TP_OK)
-		return st;
-	const exec_size *s = exec_sizes(e);
-	size_t outputs = s->out_h * s->out_w, count[256] = {0};
-	exec_prepare(e, values);
-	for (size_t i = 0; i < in->count && st == TP_OK; i++) {
-		const float *z;
-		memcpy(exec_input(e), in->image[i],
-		       spec->h * spec->w * spec->net->channels[0] * sizeof(float));
-		st = exec_forward(e, &z, err);
-		for (size_t o = 0; st == TP_OK && o < outputs; o++)
-			count[best_of(z + o * s->out_c, s->out_c)]++;
-	}
-	for (size_t k = 0; k < s->out_c; k++)
-		ret_share[k] = (double)count[k] / ((double)outputs * (double)in->count);
-	exec_free(e);
+	votes v = {.all = 0};
+	tp_status st = pass_all(spec, spec->net, in, values, count_best, &v, err);
+	for (size_t k = 0; k < spec->net->channels[spec->net->values - 1] && st == TP_OK; k++)
+		ret_share[k] = (double)v.count[k] / (double)v.all;
 	return st;
 }
