@@ -105,14 +105,16 @@ def row(cells):
 
 
 def by_seed(e):
-    out = row(["variant"] + ["seed %d" % s for s in e["seeds"]] + ["mean", "difference", "p", "gap closed"])
-    out += row(["---"] + ["---:"] * (len(e["seeds"]) + 4))
+    bounded = e["upper_bound"] in e["cells"]
+    out = row(["variant"] + ["seed %d" % s for s in e["seeds"]] + ["mean", "difference", "p"] + ["gap closed"] * bounded)
+    out += row(["---"] + ["---:"] * (len(e["seeds"]) + 3 + bounded))
     for name, runs in e["cells"].items():
         differences = paired(e, name, e["baseline"]) if name != e["baseline"] else []
         p, gap = p_of(differences) if differences else None, gap_closed(e, name) if differences else None
-        out += row([name] + [percent(runs[s]["miou"]) if s in runs else "" for s in e["seeds"]] +
-                   [spread([r["miou"] for r in runs.values()]), spread(differences, signed) if differences else "",
-                    "" if p is None else "%.2g" % p, "" if gap is None else "%.0f %%" % (100 * gap)])
+        cells = [name] + [percent(runs[s]["miou"]) if s in runs else "" for s in e["seeds"]]
+        cells += [spread([r["miou"] for r in runs.values()]), spread(differences, signed) if differences else "",
+                  "" if p is None else "%.2g" % p]
+        out += row(cells + ["" if gap is None else "%.0f %%" % (100 * gap)] * bounded)
     return out
 
 
