@@ -1,10 +1,10 @@
 #include "config/run_config_fields.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/problems.h"
 #include "config/text.h"
 
 /* Whole numbers up to here are exact as double. */
@@ -13,28 +13,8 @@ static const json_int_t exact_max = (json_int_t)1 << 53;
 typedef struct reader {
 	const json_t *body;
 	run_config config;
-	config_error *errors;
-	size_t max, count;
-	config_error first;
+	problems problems;
 } reader;
-
-TP_PRINTF(3, 4)
-static void complain(reader *r, const char *pointer, const char *fmt, ...)
-{
-	config_error e;
-	text_copy(e.pointer, sizeof e.pointer, pointer);
-	char detail[1024];
-	va_list ap;
-	va_start(ap, fmt);
-	(void)vsnprintf(detail, sizeof detail, fmt, ap);
-	va_end(ap);
-	text_copy(e.detail, sizeof e.detail, detail);
-	if (r->count == 0)
-		r->first = e;
-	if (r->count < r->max)
-		r->errors[r->count] = e;
-	r->count++;
-}
 
 /* The value at a pointer of the table (no escapes in it), NULL when absent. */
 static json_t *find(const json_t *root, const char *pointer)
@@ -57,7 +37,7 @@ static void read_string(reader *r, const string_field *f)
 	const json_t *v = find(r->body, f->pointer);
 	char *to = (char *)&r->config + f->offset;
 	if (v == NULL && f->required)
-		complain(r, f->pointer, "is required");
+		problem(&r->problems, f->pointer, "is required");
 	if (v == NULL || (f->nullable && json_is_null(v)))
 		return;
 	if (f->id && json_is_integer(v) && json_integer_value(v) > 0) {
@@ -65,16 +45,16 @@ static void read_string(reader *r, const string_field *f)
 		return;
 	}
 	if (!json_is_string(v)) {
-		complain(r, f->pointer, "must be a string%s%s, not %s", f->id ? " or an id" : "",
+		problem(&r->problems, f->pointer, "must be a string%s%s, not %s", f->id ? " or an id" : "",
 		         f->nullable ? " or null" : "", text_json_type(v));
 		return;
 	}
 	const char *text = json_string_value(v);
 	size_t len = json_string_length(v);
 	if (len == 0 || len >= f->size)
-		complain(r, f->pointer, "has %zu bytes, not 1..%zu", len, f->size - 1);
+		problem(&r->problems, f->pointer, "has %zu bytes, not 1..%zu", len, f->size - 1);
 	else if (!text_printable(text, len))
-		complain(r, f->pointer, "holds control characters");
+		problem(&r->problems, f->pointer, "holds control characters");
 	else
 		memcpy(to, text, len + 1);
 }
@@ -86,7 +66,7 @@ static void complain_choice(reader *r, const char *pointer, const char *(*choice
 		size_t at = strlen(names);
 		(void)snprintf(names + at, sizeof names - at, "%s%s", i > 0 ? ", " : "", choice(i));
 	}
-	complain(r, pointer, "is not one of %s", names);
+	problem(&r->problems, pointer, "is not one of %s", names);
 }
 
 static void read_preset(reader *r)
@@ -95,7 +75,7 @@ static void read_preset(reader *r)
 	const char *name = v == NULL ? run_config_default_preset : json_string_value(v);
 	int i = name == NULL ? -1 : recipe_preset_find(name);
 	if (name == NULL)
-		complain(r, "/preset", "must be a string, not %s", text_json_type(v));
+		problem(&r->problems, "/preset", "must be a string, not %s", text_json_type(v));
 	else if (i < 0)
 		complain_choice(r, "/preset", recipe_preset_name);
 	if (i < 0) /* go on, to find the other mistakes */
@@ -108,7 +88,7 @@ static void read_preset(reader *r)
 static void read_choice(reader *r, const recipe_field *f, const json_t *v)
 {
 	if (!json_is_string(v)) {
-		complain(r, f->pointer, "must be a string, not %s", text_json_type(v));
+		problem(&r->problems, f->pointer, "must be a string, not %s", text_json_type(v));
 		return;
 	}
 	for (size_t i = 0; f->choice(i) != NULL; i++)
@@ -124,21 +104,21 @@ static bool read_number(reader *r, const recipe_field *f, const json_t *v, doubl
 {
 	char why[120];
 	if (f->kind == FIELD_SIZE && !json_is_integer(v)) {
-		complain(r, f->pointer, "must be a whole number, not %s", text_json_type(v));
+		problem(&r->problems, f->pointer, "must be a whole number, not %s", text_json_type(v));
 		return false;
 	}
 	if (!json_is_number(v)) {
-		complain(r, f->pointer, "must be a number, not %s", text_json_type(v));
+		problem(&r->problems, f->pointer, "must be a number, not %s", text_json_type(v));
 		return false;
 	}
 	if (json_is_integer(v) &&
 	    (json_integer_value(v) > exact_max || json_integer_value(v) < -exact_max)) {
-		complain(r, f->pointer, "%lld is not in %.16g..%.16g",
+		problem(&r->problems, f->pointer, "%lld is not in %.16g..%.16g",
 		         (long long)json_integer_value(v), f->low, f->high);
 		return false;
 	}
 	if (!recipe_field_accepts(f, json_number_value(v), why, sizeof why)) {
-		complain(r, f->pointer, "%s", why);
+		problem(&r->problems, f->pointer, "%s", why);
 		return false;
 	}
 	*ret = json_number_value(v);
@@ -161,23 +141,23 @@ static bool read_count(reader *r, const recipe_field *f, size_t n)
 {
 	if (f->count_offset == 0) {
 		if (n != f->elements)
-			complain(r, f->pointer, "has %zu values, not %zu", n, f->elements);
+			problem(&r->problems, f->pointer, "has %zu values, not %zu", n, f->elements);
 		return n == f->elements;
 	}
 	if (n < 1 || n > f->elements) {
-		complain(r, f->pointer, "has %zu values, not 1..%zu", n, f->elements);
+		problem(&r->problems, f->pointer, "has %zu values, not 1..%zu", n, f->elements);
 		return false;
 	}
 	size_t *count = (size_t *)(void *)((char *)&r->config.recipe + f->count_offset);
 	const recipe_field *key = count_field(f);
 	char why[120];
 	if (key != NULL && !recipe_field_accepts(key, (double)n, why, sizeof why)) {
-		complain(r, f->pointer, "number of values: %s", why);
+		problem(&r->problems, f->pointer, "number of values: %s", why);
 		return false;
 	}
 	if (key != NULL && find(r->body, key->pointer) != NULL) {
 		if (n < *count)
-			complain(r, f->pointer, "has %zu values, fewer than %s", n, key->pointer);
+			problem(&r->problems, f->pointer, "has %zu values, fewer than %s", n, key->pointer);
 		return n >= *count;
 	}
 	*count = n;
@@ -187,7 +167,7 @@ static bool read_count(reader *r, const recipe_field *f, size_t n)
 static void read_array(reader *r, const recipe_field *f, const json_t *v)
 {
 	if (!json_is_array(v)) {
-		complain(r, f->pointer, "must be an array of numbers, not %s", text_json_type(v));
+		problem(&r->problems, f->pointer, "must be an array of numbers, not %s", text_json_type(v));
 		return;
 	}
 	if (!read_count(r, f, json_array_size(v)))
@@ -206,7 +186,7 @@ static void read_option(reader *r, const recipe_field *f, const json_t *v)
 	if (json_is_null(v))
 		recipe_field_set(f, to, 0, 0.0);
 	else if (!json_is_object(v))
-		complain(r, f->pointer, "must be an object or null, not %s", text_json_type(v));
+		problem(&r->problems, f->pointer, "must be an object or null, not %s", text_json_type(v));
 	else if (recipe_field_get(f, to, 0) == 0.0)
 		recipe_field_set(f, to, 0, f->value[0]);
 }
@@ -232,14 +212,14 @@ static void read_field(reader *r, const recipe_field *f)
 		if (json_is_boolean(v))
 			recipe_field_set(f, &r->config.recipe, 0, json_is_true(v));
 		else
-			complain(r, f->pointer, "must be true or false, not %s", text_json_type(v));
+			problem(&r->problems, f->pointer, "must be true or false, not %s", text_json_type(v));
 		break;
 	case FIELD_CHOICE:
 		read_choice(r, f, v);
 		break;
 	case FIELD_OBJECT:
 		if (!json_is_object(v))
-			complain(r, f->pointer, "must be an object, not %s", text_json_type(v));
+			problem(&r->problems, f->pointer, "must be an object, not %s", text_json_type(v));
 		break;
 	case FIELD_OPTION:
 		read_option(r, f, v);
@@ -301,7 +281,7 @@ static void find_unknown(reader *r, json_t *object, const char *parent)
 			continue;
 		}
 		const char *instead = meant(parent, key);
-		complain(r, pointer, "unknown key%s%s%s", instead != NULL ? "; did you mean " : "",
+		problem(&r->problems, pointer, "unknown key%s%s%s", instead != NULL ? "; did you mean " : "",
 		         instead != NULL ? instead : "", instead != NULL ? "?" : "");
 	}
 }
@@ -320,20 +300,20 @@ static void default_weight(reader *r)
 
 static void check_together(reader *r)
 {
-	recipe_problem problem[16];
-	size_t n = recipe_problems(&r->config.recipe, problem, 16);
+	recipe_problem found[16];
+	size_t n = recipe_problems(&r->config.recipe, found, 16);
 	for (size_t i = 0; i < n && i < 16; i++)
-		complain(r, problem[i].pointer, "%s", problem[i].text);
+		problem(&r->problems, found[i].pointer, "%s", found[i].text);
 	if (r->config.recipe.source_training.steps == 0 && r->config.init[0] == 0)
-		complain(r, "/model/init", "is needed when /source_training/steps is 0");
+		problem(&r->problems, "/model/init", "is needed when /source_training/steps is 0");
 }
 
 tp_status run_config_parse(const json_t *body, run_config *ret, config_error *errors, size_t max,
                            size_t *ret_errors, tp_err *err)
 {
-	reader r = {.body = body, .errors = errors, .max = max};
+	reader r = {.body = body, .problems = {.error = errors, .max = max, .err = err}};
 	if (!json_is_object(body)) {
-		complain(&r, "", "the run configuration must be a JSON object");
+		problem(&r.problems, "", "the run configuration must be a JSON object");
 	} else {
 		const recipe_field *f;
 		read_preset(&r);
@@ -346,10 +326,9 @@ tp_status run_config_parse(const json_t *body, run_config *ret, config_error *er
 		check_together(&r);
 		find_unknown(&r, (json_t *)body, "");
 	}
-	*ret_errors = r.count < max ? r.count : max;
-	if (r.count > 0)
-		return tp_fail(err, TP_INVALID, 0, "%s%s%s", r.first.pointer,
-		               r.first.pointer[0] != 0 ? ": " : "", r.first.detail);
+	*ret_errors = r.problems.count < max ? r.problems.count : max;
+	if (r.problems.count > 0)
+		return TP_INVALID; /* the first is in *err */
 	*ret = r.config;
 	return TP_OK;
 }
