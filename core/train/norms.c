@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { MAX_CHANNELS = 4096 };
+enum { MAX_CHANNELS = 4096, MAX_CLASSES = 256 };
 
 /* Per-channel sums of one layer's bare convolution over all images. */
 typedef struct moments {
@@ -199,7 +199,7 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 }
 
 typedef struct votes {
-	size_t count[256], all;
+	size_t count[MAX_CLASSES], all;
 } votes;
 
 static void count_best(void *arg, const float *z, size_t pixels, size_t classes)
@@ -221,5 +221,37 @@ tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, c
 	tp_status st = pass_all(spec, spec->net, in, values, count_best, &v, err);
 	for (size_t k = 0; k < spec->net->channels[spec->net->values - 1] && st == TP_OK; k++)
 		ret_share[k] = (double)v.count[k] / (double)v.all;
+	return st;
+}
+
+tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
+                             double a, double limit, float *values, norm_outcome *ret, tp_err *err)
+{
+	static const double least = 0.125;
+	const graph *g = spec->net;
+	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
+	float *as_were = NULL;
+	double before[MAX_CLASSES], after[MAX_CLASSES];
+	tp_status st = mem_floats(norms, &as_were, err);
+	if (st == TP_OK) {
+		memcpy(as_were, values + trained, norms * sizeof(float));
+		st = norms_predicted_shares(spec, target, values, before, err);
+	}
+	*ret = (norm_outcome){.kept = false};
+	for (double share = 1.0; st == TP_OK && !ret->kept && share >= least; share *= 0.5) {
+		ret->strength = a * share;
+		ret->shift = 0.0;
+		st = norms_align(spec, source, target, ret->strength, values, err);
+		if (st == TP_OK)
+			st = norms_predicted_shares(spec, target, values, after, err);
+		if (st != TP_OK)
+			break;
+		for (size_t k = 0; k < g->channels[g->values - 1]; k++)
+			ret->shift += 0.5 * fabs(after[k] - before[k]);
+		ret->kept = ret->shift <= limit;
+		if (!ret->kept)
+			memcpy(values + trained, as_were, norms * sizeof(float));
+	}
+	mem_free(as_were);
 	return st;
 }

@@ -48,6 +48,17 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
                                  double *ret_share, tp_err *err) TP_MUST_CHECK;
 /* Half the sum of the shares' changes above which alignment did harm (measured: docs/results.md). */
-#define NORMS_SHIFT_LIMIT 0.07
+#define NORMS_SHIFT_LIMIT 0.05
+
+typedef struct norm_outcome {
+	double strength; /* the last one tried */
+	double shift;    /* what it moved the predicted shares of the target by: half the sum of changes */
+	bool kept;       /* else `values` are as they were */
+} norm_outcome;
+
+/* Aligns by a, or as far as shift <= limit: by a/2, a/4, a/8, else not at all. limit INFINITY: by a. */
+tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
+                             double a, double limit, float *values, norm_outcome *ret,
+                             tp_err *err) TP_MUST_CHECK;
 
 #endif

@@ -69,13 +69,15 @@ static void cycle_at(cycle *c, uint64_t i, sample_domain *ret_domain, uint32_t *
 	*ret_index = c->index[at];
 }
 
-/* Writes the round's source subset to index[], returns its size. */
-static size_t source_subset(const recipe *r, const stage *s, size_t sources, uint32_t *index)
+/* Writes the round's source subset to index[], returns its size. CRST's portion is of 19984 images and meant to
+ * outnumber 505 target images; of a thousand images it would leave the network to its own pseudo labels. */
+static size_t source_subset(const recipe *r, const stage *s, size_t sources, size_t targets, uint32_t *index)
 {
 	double portion = fmin(r->self.source_portion_max,
 	                      r->self.source_portion_initial + r->self.source_portion_step * s->round);
-	size_t n = (size_t)floor((double)sources * portion + 1e-9);
-	n = n < 1 ? 1 : n > sources ? sources : n;
+	double least = r->self.source_per_target * (double)targets;
+	size_t n = (size_t)floor(fmin(fmax((double)sources * portion, least), (double)sources) + 1e-9);
+	n = n < 1 ? 1 : n;
 	rng_permutation(stage_seed(r, s, 1), RNG_SUBSET, 0, (uint32_t)sources, index);
 	return n;
 }
@@ -177,7 +179,7 @@ tp_status sampling_create(const recipe *r, const stage *sg, size_t sources, size
 		if (sources == 0)
 			st = tp_fail(err, TP_INVALID, 0, "the source data set has no labelled images");
 		else
-			n = source_subset(r, sg, sources, subset);
+			n = source_subset(r, sg, sources, targets, subset);
 		if (st == TP_OK && sg->phase == PHASE_SOURCE_TRAINING)
 			st = init_source(s, r, sg, sources, err);
 		else if (st == TP_OK && sg->phase == PHASE_ENTROPY_TRAINING)

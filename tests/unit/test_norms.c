@@ -298,6 +298,52 @@ static void alignment_has_its_measure(void **state)
 	graph_done(&g);
 }
 
+/* v aligned to the others by at most 0.5, as far as the limit allows. */
+static float *within(const graph *g, double limit, const float *v, norm_outcome *ret)
+{
+	pool *p = new_pool(2);
+	norm_spec spec = spec_of(g, p);
+	norm_inputs s = inputs(pictures), t = inputs(others);
+	float *moved = floats(g->params.floats);
+	memcpy(moved, v, g->params.floats * sizeof(float));
+	assert_ok(norms_align_within(&spec, &s, &t, 0.5, limit, moved, ret, err));
+	pool_free(p);
+	return moved;
+}
+
+/* By all of its strength, by half or a quarter of it, or not at all. */
+static void alignment_goes_as_far_as_the_shares_allow(void **state)
+{
+	(void)state;
+	graph g = small_network();
+	make_others();
+	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
+	norm_outcome all, less, none;
+	float *by_all = within(&g, (double)INFINITY, trained, &all);
+	float *want = aligned(&g, others, 0.5, 2, trained);
+	assert_true(all.kept && all.strength == 0.5 && all.shift > 0.0);
+	assert_memory_equal(by_all, want, g.params.floats * sizeof(float));
+	mem_free(want);
+
+	float *by_less = within(&g, 0.99 * all.shift, trained, &less);
+	assert_true(less.kept && less.strength < 0.5 && less.strength >= 0.0625);
+	assert_true(less.shift <= 0.99 * all.shift);
+	want = aligned(&g, others, less.strength, 2, trained);
+	assert_memory_equal(by_less, want, g.params.floats * sizeof(float));
+	mem_free(want);
+
+	float *by_none = within(&g, -1.0, trained, &none);
+	assert_true(!none.kept && none.strength == 0.0625);
+	assert_memory_equal(by_none, trained, g.params.floats * sizeof(float));
+	mem_free(by_all);
+	mem_free(by_less);
+	mem_free(by_none);
+	mem_free(before);
+	mem_free(trained);
+	free_others();
+	graph_done(&g);
+}
+
 static void predicted_shares_are_counted(void **state)
 {
 	(void)state;
@@ -339,6 +385,7 @@ int main(void)
 		cmocka_unit_test(activations_come_to_ordinary_size),
 		cmocka_unit_test(the_target_comes_out_as_the_source_did),
 		cmocka_unit_test(alignment_has_its_measure),
+		cmocka_unit_test(alignment_goes_as_far_as_the_shares_allow),
 		cmocka_unit_test(predicted_shares_are_counted),
 		cmocka_unit_test(it_stops_on_request),
 	};

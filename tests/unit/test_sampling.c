@@ -13,6 +13,7 @@ static recipe plain(void)
 	r.self.source_portion_initial = 0.2;
 	r.self.source_portion_step = 0.1;
 	r.self.source_portion_max = 0.35;
+	r.self.source_per_target = 0;
 	r.self.adversarial = true;
 	r.self.phase2_source = true;
 	return r;
@@ -172,6 +173,26 @@ static void the_subset_is_never_empty(void **state)
 	sampling_free(s);
 }
 
+static void small_portions_do_not_leave_the_target_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		double portion, per_target;
+		int expect;
+	} cases[] = {
+		{0.1, 0, 2}, {0.1, 0.5, 3}, {0.1, 1, TARGETS}, {0.9, 1, 18}, {0.1, 1000, SOURCES},
+	};
+	bool shown[SOURCES];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		recipe r = plain();
+		r.self.source_portion_initial = r.self.source_portion_max = cases[i].portion;
+		r.self.source_per_target = cases[i].per_target;
+		sampling *s = create(&r, PHASE_PHASE1_TRAINING, 0);
+		assert_int_equal(sources_shown(s, 300, shown), cases[i].expect);
+		sampling_free(s);
+	}
+}
+
 static void phase2_shows_easy_source_and_hard_images_in_their_slots(void **state)
 {
 	(void)state;
@@ -267,6 +288,7 @@ int main(void)
 		cmocka_unit_test(phase1_mixes_a_source_subset_with_all_targets),
 		cmocka_unit_test(balanced_batches_are_half_target),
 		cmocka_unit_test(the_subset_is_never_empty),
+		cmocka_unit_test(small_portions_do_not_leave_the_target_alone),
 		cmocka_unit_test(phase2_shows_easy_source_and_hard_images_in_their_slots),
 		cmocka_unit_test(phase2_without_source_shows_easy_images_only),
 		cmocka_unit_test(without_hard_images_nothing_is_adversarial),

@@ -183,6 +183,12 @@ export const GROUPS = [
 				kind: "list",
 				hint: "first, growth, at most",
 			},
+			{
+				at: "/self_training/source_per_target",
+				label: "Source images per target image",
+				kind: "number",
+				hint: "at least; 0: the share alone",
+			},
 			{ at: "/self_training/rare_class_mining/chance", label: "Rare crop chance", kind: "number" },
 			{ at: "/self_training/rare_class_mining/portion", label: "Rare below share", kind: "number" },
 			{ at: "/self_training/flip_average", label: "Score the mirrored image too", kind: "bool" },
