@@ -89,18 +89,18 @@ static double variance_of(const moments *m, size_t c)
 
 static bool has_norm(const node *n) { return n->op == NODE_CONV && n->bn[0] >= 0; }
 
-/* What both walks need: node copies for prefixes, and room for two layers' moments. */
+/* What the walks need: node copies for prefixes, room for one layer's moments and, to align, for all layers'. */
 typedef struct walk {
 	node *copy;
-	moments *source, *target;
+	moments *here, *source;
 } walk;
 
-static tp_status walk_init(walk *w, const norm_spec *spec, tp_err *err)
+static tp_status walk_init(walk *w, const norm_spec *spec, bool align, tp_err *err)
 {
 	const graph *g = spec->net;
-	*w = (walk){calloc(g->nodes, sizeof *w->copy), malloc(sizeof *w->source),
-	            malloc(sizeof *w->target)};
-	if (w->copy == NULL || w->source == NULL || w->target == NULL)
+	*w = (walk){calloc(g->nodes, sizeof *w->copy), malloc(sizeof *w->here),
+	            align ? malloc(g->nodes * sizeof *w->source) : NULL};
+	if (w->copy == NULL || w->here == NULL || (align && w->source == NULL))
 		return tp_fail(err, TP_NOMEM, 0, "out of memory for batch norms");
 	for (size_t i = 0; i < g->nodes; i++)
 		if (has_norm(&g->node[i]) &&
@@ -112,8 +112,8 @@ static tp_status walk_init(walk *w, const norm_spec *spec, tp_err *err)
 static void walk_done(walk *w)
 {
 	free(w->copy);
+	free(w->here);
 	free(w->source);
-	free(w->target);
 }
 
 static const param *norm_mean(const graph *g, const node *n) { return &g->params.item[n->bn[2]]; }
@@ -135,13 +135,13 @@ tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, floa
 {
 	const graph *g = spec->net;
 	walk w;
-	tp_status st = walk_init(&w, spec, err);
+	tp_status st = walk_init(&w, spec, false, err);
 	for (size_t i = 0; i < g->nodes && st == TP_OK; i++) {
 		if (!has_norm(&g->node[i]))
 			continue;
-		st = measure(spec, source, w.copy, i, values, w.source, err);
+		st = measure(spec, source, w.copy, i, values, w.here, err);
 		if (st == TP_OK)
-			set_statistics(g, &g->node[i], w.source, values);
+			set_statistics(g, &g->node[i], w.here, values);
 	}
 	walk_done(&w);
 	return st;
@@ -163,37 +163,41 @@ static void move_statistics(const graph *g, const node *n, const moments *s, con
 	}
 }
 
-tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
-                      double a, float *values, tp_err *err)
+/* The source's moments behind every convolution, with the norms that the network has. */
+static tp_status measure_source(const norm_spec *spec, const norm_inputs *source, const float *values, walk *w,
+                                tp_err *err)
+{
+	tp_status st = TP_OK;
+	for (size_t i = 0; i < spec->net->nodes && st == TP_OK; i++)
+		if (has_norm(&spec->net->node[i]))
+			st = measure(spec, source, w->copy, i, values, &w->source[i], err);
+	return st;
+}
+
+static tp_status align_target(const norm_spec *spec, const norm_inputs *target, double a, float *values, walk *w,
+                              tp_err *err)
 {
 	const graph *g = spec->net;
-	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
-	float *of_source = NULL, *of_target = NULL, *now = values + trained;
-	walk w;
-	tp_status st = walk_init(&w, spec, err);
-	if (st == TP_OK)
-		st = mem_floats(norms, &of_source, err);
-	if (st == TP_OK)
-		st = mem_floats(norms, &of_target, err);
-	if (st == TP_OK) {
-		memcpy(of_source, now, norms * sizeof(float));
-		memcpy(of_target, now, norms * sizeof(float));
-	}
+	tp_status st = TP_OK;
 	for (size_t i = 0; i < g->nodes && st == TP_OK; i++) {
 		if (!has_norm(&g->node[i]))
 			continue;
-		memcpy(now, of_source, norms * sizeof(float));
-		st = measure(spec, source, w.copy, i, values, w.source, err);
-		memcpy(now, of_target, norms * sizeof(float));
+		st = measure(spec, target, w->copy, i, values, w->here, err);
 		if (st == TP_OK)
-			st = measure(spec, target, w.copy, i, values, w.target, err);
-		if (st != TP_OK)
-			break;
-		move_statistics(g, &g->node[i], w.source, w.target, a, values);
-		memcpy(of_target, now, norms * sizeof(float));
+			move_statistics(g, &g->node[i], &w->source[i], w->here, a, values);
 	}
-	mem_free(of_source);
-	mem_free(of_target);
+	return st;
+}
+
+tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
+                      double a, float *values, tp_err *err)
+{
+	walk w;
+	tp_status st = walk_init(&w, spec, true, err);
+	if (st == TP_OK)
+		st = measure_source(spec, source, values, &w, err);
+	if (st == TP_OK)
+		st = align_target(spec, target, a, values, &w, err);
 	walk_done(&w);
 	return st;
 }
@@ -232,16 +236,21 @@ tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, c
 	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
 	float *as_were = NULL;
 	double before[MAX_CLASSES], after[MAX_CLASSES];
-	tp_status st = mem_floats(norms, &as_were, err);
+	walk w;
+	tp_status st = walk_init(&w, spec, true, err);
+	if (st == TP_OK)
+		st = mem_floats(norms, &as_were, err);
 	if (st == TP_OK) {
 		memcpy(as_were, values + trained, norms * sizeof(float));
 		st = norms_predicted_shares(spec, target, values, before, err);
 	}
+	if (st == TP_OK)
+		st = measure_source(spec, source, values, &w, err);
 	*ret = (norm_outcome){.kept = false};
 	for (double share = 1.0; st == TP_OK && !ret->kept && share >= least; share *= 0.5) {
 		ret->strength = a * share;
 		ret->shift = 0.0;
-		st = norms_align(spec, source, target, ret->strength, values, err);
+		st = align_target(spec, target, ret->strength, values, &w, err);
 		if (st == TP_OK)
 			st = norms_predicted_shares(spec, target, values, after, err);
 		if (st != TP_OK)
@@ -253,5 +262,6 @@ tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, c
 			memcpy(values + trained, as_were, norms * sizeof(float));
 	}
 	mem_free(as_were);
+	walk_done(&w);
 	return st;
 }
