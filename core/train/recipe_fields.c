@@ -255,7 +255,7 @@ static const recipe_field fields[] = {
 	 .choice = alpha_on_name, .value = {VOTE_ALPHA_ORIGINAL},
 	 .text = "Which of the two alpha weighs", .origin = "TPLD 4.3"},
 	{"/self_training/voting/pool", FIELD_CHOICE, SELF(vote.pool), .choice = pool_name,
-	 .value = {VOTE_SUM}, .text = "How neighbours are pooled", .origin = "own, measured (4.4)"},
+	 .value = {VOTE_MEAN}, .text = "How neighbours are pooled", .origin = "own, measured"},
 	{"/self_training/voting/rank", FIELD_CHOICE, SELF(vote.rank), .choice = rank_name,
 	 .value = {VOTE_TOP2_BY_R}, .text = "By what the two competing classes are chosen",
 	 .origin = "TPLD 4.3"},

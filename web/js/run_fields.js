@@ -174,7 +174,7 @@ export const GROUPS = [
 			},
 			{ at: "/self_training/voting/alpha", label: "Voting α", kind: "number" },
 			{ at: "/self_training/voting/alpha_on", label: "α weighs", kind: ["original", "pooled"] },
-			{ at: "/self_training/voting/pool", label: "Pooling", kind: ["sum", "mean", "max", "box"] },
+			{ at: "/self_training/voting/pool", label: "Pooling", kind: ["mean", "sum", "max", "box"] },
 			{ at: "/self_training/adversarial/weight", label: "Adversarial weight", kind: "number" },
 			{ at: "/self_training/adversarial/lr", label: "Discriminator rate", kind: "number" },
 			{

@@ -17,7 +17,7 @@ const SELF = {
 	portion: { initial: 0.2, step: 0.05, max: 0.5 },
 	regularizer: { kind: "mrkld", weight: 0.01 },
 	bootstrap: { beta: 0.95 },
-	voting: { window: 5, iterations: 3, alpha: 0.7, alpha_on: "original", pool: "sum" },
+	voting: { window: 5, iterations: 3, alpha: 0.7, alpha_on: "original", pool: "mean" },
 	easy_portion: EASY_SHARE,
 	gamma: 2,
 	adversarial: { weight: 0.001, lr: 1e-4 },
