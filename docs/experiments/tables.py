@@ -25,7 +25,7 @@ MARKED = re.compile(r"(<!-- experiment: ((?:results/[\w-]+\.json ?)+)-->\n).*?(<
 
 def by_name(e):
     """{variant: {seed: {"miou", "iou"}}} of the runs that were completed."""
-    return {v["name"]: {c["seed"]: c for c in v["cells"] if c["miou"] is not None} for v in e["variants"]}
+    return {v["name"]: {c["seed"]: c for c in v["cells"] if c["state"] == "completed"} for v in e["variants"]}
 
 
 def merge(names):
