@@ -19,8 +19,11 @@ const FLAGS = [
 ];
 
 async function playwright() {
-	if (!existsSync(join(HERE, "node_modules/playwright-core/package.json"))) {
-		const r = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: HERE, encoding: "utf8" });
+	/* npm writes the hidden lock file last. Two suites may come here at once: the second waits for the first. */
+	const done = "node_modules/.package-lock.json";
+	if (!existsSync(join(HERE, done))) {
+		const install = `test -e ${done} || npm ci --no-audit --no-fund`;
+		const r = spawnSync("flock", ["package-lock.json", "-c", install], { cwd: HERE, encoding: "utf8" });
 		if (r.status !== 0)
 			skip_all(
 				`npm ci could not install playwright-core: ${(r.stderr || String(r.error)).trim().split("\n").pop()}`,
