@@ -189,19 +189,6 @@ static tp_status align_target(const norm_spec *spec, const norm_inputs *target, 
 	return st;
 }
 
-tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
-                      double a, float *values, tp_err *err)
-{
-	walk w;
-	tp_status st = walk_init(&w, spec, true, err);
-	if (st == TP_OK)
-		st = measure_source(spec, source, values, &w, err);
-	if (st == TP_OK)
-		st = align_target(spec, target, a, values, &w, err);
-	walk_done(&w);
-	return st;
-}
-
 typedef struct votes {
 	size_t count[MAX_CLASSES], all;
 } votes;
@@ -228,8 +215,8 @@ tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, c
 	return st;
 }
 
-tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
-                             double a, double limit, float *values, norm_outcome *ret, tp_err *err)
+tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
+                      double limit, float *values, norm_outcome *ret, tp_err *err)
 {
 	static const double least = 0.125;
 	const graph *g = spec->net;
@@ -265,3 +252,5 @@ tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, c
 	walk_done(&w);
 	return st;
 }
+
+size_t norms_align_bytes(const graph *net) { return (net->nodes + 1) * sizeof(moments); }

@@ -35,11 +35,9 @@ typedef struct norm_spec {
 	const atomic_int *stop;
 } norm_spec;
 
-/* Change the BN_MEAN and BN_VAR parameters in `values`, nothing else. */
+/* This and norms_align change the BN_MEAN and BN_VAR parameters in `values`, nothing else. */
 tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, float *values,
                           tp_err *err) TP_MUST_CHECK;
-tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
-                      double a, float *values, tp_err *err) TP_MUST_CHECK;
 
 /* Is an aligned network better? Without labels nobody knows. But where style alone differs, alignment changes
  * little of what is predicted overall; where it moves the classes' shares much, it has moved class
@@ -57,8 +55,9 @@ typedef struct norm_outcome {
 } norm_outcome;
 
 /* Aligns by a, or as far as shift <= limit: by a/2, a/4, a/8, else not at all. limit INFINITY: by a. */
-tp_status norms_align_within(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target,
-                             double a, double limit, float *values, norm_outcome *ret,
-                             tp_err *err) TP_MUST_CHECK;
+tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
+                      double limit, float *values, norm_outcome *ret, tp_err *err) TP_MUST_CHECK;
+/* What that keeps of the source, beside the network's own memory. */
+size_t norms_align_bytes(const graph *net);
 
 #endif

@@ -1,6 +1,5 @@
 #include "train/recipe.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "train/recipe_fields.h"
@@ -36,7 +35,6 @@ enum { PRESETS = sizeof presets / sizeof *presets };
 #define PUBLISHED(name, arch)                                                                      \
 	{name, "/model/arch", arch}, {name, "/source_training/steps", 200000},                     \
 	{name, "/self_training/steps_per_round", 1154}, /* two epochs of 649 + 505 images */       \
-	{name, "/self_training/source_per_target", 0},                                             \
 	{name, "/self_training/scoring_scale", 0.9}, {name, "/evaluation/flip", 1}
 
 /* As CRST's author gave it to TPLD's first one (1.7); one scale range for both domains, the target's. */
@@ -120,8 +118,6 @@ static const struct {
 	{"tpld-plus", "/data/rare_class_sampling/temperature", 0.1},
 	{"tpld-plus", "/source_training/average", 0.5},
 	{"tpld-plus", "/self_training/balanced_batch", 1},
-	/* The batch holds the balance, so nothing is gained by leaving source images out. */
-	{"tpld-plus", "/self_training/source_portion", 1},
 	{"tpld-plus", "/self_training/teacher/momentum", 0.99},
 	{"tpld-plus", "/self_training/class_mix/chance", 1},
 	{"tpld-plus", "/self_training/norm_alignment/strength", 0.5},
@@ -176,7 +172,6 @@ recipe recipe_preset(size_t i)
 		if (strcmp(changes[k].preset, presets[i].name) == 0)
 			recipe_field_set(recipe_field_find(changes[k].pointer), &r, 0,
 			                 changes[k].value);
-	r.self.source_portion_max = fmax(r.self.source_portion_max, r.self.source_portion_initial);
 	return r;
 }
 

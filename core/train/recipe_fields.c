@@ -210,7 +210,7 @@ static const recipe_field fields[] = {
 	 .high = 1, .value = {0.03, 0.0025, 0.06},
 	 .text = "Share of source images mixed in: first round, added each round, at most",
 	 .origin = "CRST 1.5"},
-	{"/self_training/source_per_target", FIELD_REAL, SELF(source_per_target), .high = 1000, .value = {1},
+	{"/self_training/source_per_target", FIELD_REAL, SELF(source_per_target), .high = 1000, .value = {0},
 	 .text = "At least so many source images for every target image in a round, however few source_portion says;"
 		 " 0: source_portion alone",
 	 .origin = "CRST 1.5: 599 beside 505"},

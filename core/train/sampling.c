@@ -69,8 +69,8 @@ static void cycle_at(cycle *c, uint64_t i, sample_domain *ret_domain, uint32_t *
 	*ret_index = c->index[at];
 }
 
-/* Writes the round's source subset to index[], returns its size. CRST's portion is of 19984 images and meant to
- * outnumber 505 target images; of a thousand images it would leave the network to its own pseudo labels. */
+/* Writes the round's source subset to index[], returns its size. CRST's portion is of 19984 images, where
+ * it outnumbers 505 target images; source_per_target keeps such a proportion in small sets. */
 static size_t source_subset(const recipe *r, const stage *s, size_t sources, size_t targets, uint32_t *index)
 {
 	double portion = fmin(r->self.source_portion_max,

@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "run/crops.h"
 #include "run/job.h"
+#include "train/norms.h"
 #include "train/score.h"
 #include "train/step.h"
 
@@ -130,7 +131,7 @@ static tp_status norms_need(const need *n, uint64_t *ret, tp_err *err)
 	                .kernels = KERNELS_EXACT,
 	                .pool = n->pool};
 	tp_status st = exec_measure(&es, &size, err);
-	*ret = size.bytes + crops_bytes(r, 2 * r->self.norm_images) + state_bytes(s);
+	*ret = size.bytes + crops_bytes(r, 2 * r->self.norm_images) + norms_align_bytes(&s->net) + state_bytes(s);
 	return st;
 }
 

@@ -26,9 +26,9 @@ static tp_status align(job *j, norm_outcome *ret, tp_err *err)
 		                  .w = r->data.crop_w,
 		                  .pool = j->pool,
 		                  .stop = j->stop};
-		st = norms_align_within(&spec, &s, &t, r->self.norm_strength,
-		                        r->self.norm_check ? NORMS_SHIFT_LIMIT : (double)INFINITY,
-		                        j->state.values, ret, err);
+		st = norms_align(&spec, &s, &t, r->self.norm_strength,
+		                 r->self.norm_check ? NORMS_SHIFT_LIMIT : (double)INFINITY, j->state.values,
+		                 ret, err);
 	}
 	crops_done(&source);
 	crops_done(&target);

@@ -90,39 +90,6 @@ static void a_later_migration_is_applied_once(void **state)
 	assert_int_equal(pragma(f, "SELECT count(*) FROM migration WHERE length(sha256) = 64"), 2);
 }
 
-static void copy_migration(folders *f, const char *name)
-{
-	char path[400];
-	void *text;
-	size_t size;
-	(void)snprintf(path, sizeof path, "%s/%s", MIGRATIONS_DIR, name);
-	assert_ok(file_read(AT_FDCWD, path, 1 << 20, &text, &size, err));
-	write_file(f->migrations, name, text);
-	free(text);
-}
-
-/* What was started under an older program's defaults keeps them. */
-static void old_runs_keep_their_source_portion(void **state)
-{
-	static const char *const older[] = {"0002_profile.sql", "0003_run_needs.sql", "0004_before_round_0.sql",
-	                                    "0005_experiments.sql", "0006_audit.sql"};
-	folders *f = *state;
-	for (size_t i = 0; i < sizeof older / sizeof *older; i++)
-		copy_migration(f, older[i]);
-	open_close(f);
-	sql(f, "INSERT INTO run (name, config, source, target, state, error, stage, step, created_ms, updated_ms, seconds,"
-	       " miou_source, miou_current, miou_best) VALUES ('old', '{\"self_training\":{\"lr\":0.5}}', 1, 1, 'paused',"
-	       " '', 0, 0, 0, 0, 0.0, -1.0, -1.0, -1.0);"
-	       "INSERT INTO experiment_part VALUES (1, 0, 0, 1, -1, '', 1, 1, NULL, NULL, 1, 'waiting', ''),"
-	       " (1, 1, 0, 1, -1, '{\"self_training\":{}}', 1, 1, NULL, NULL, 1, 'waiting', '');");
-	copy_migration(f, "0007_source_per_target.sql");
-	assert_int_equal(pragma(f, "SELECT config = '{\"self_training\":{\"lr\":0.5,\"source_per_target\":0}}' FROM run"), 1);
-	assert_int_equal(pragma(f, "SELECT sum(config = '')"
-	                           " + 2 * sum(config = '{\"self_training\":{\"source_per_target\":0}}')"
-	                           " FROM experiment_part"),
-	                 3);
-}
-
 static void a_broken_migration_changes_nothing(void **state)
 {
 	folders *f = *state;
@@ -213,7 +180,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_later_migration_is_applied_once),
-		TEST(old_runs_keep_their_source_portion),
 		TEST(a_broken_migration_changes_nothing),
 		TEST(a_newer_database_is_refused),
 		TEST(an_edited_migration_is_refused),

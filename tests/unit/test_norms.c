@@ -179,7 +179,8 @@ static void it_stops_on_request(void **state)
 	spec.stop = &stop;
 	norm_inputs in = inputs(pictures);
 	assert_int_equal(norms_calibrate(&spec, &in, v, NULL), TP_CANCELLED);
-	assert_int_equal(norms_align(&spec, &in, &in, 0.5, v, NULL), TP_CANCELLED);
+	norm_outcome o;
+	assert_int_equal(norms_align(&spec, &in, &in, 0.5, (double)INFINITY, v, &o, NULL), TP_CANCELLED);
 	pool_free(p);
 	mem_free(v);
 	graph_done(&g);
@@ -203,15 +204,25 @@ static void free_others(void)
 		mem_free(others[i]);
 }
 
-static float *aligned(const graph *g, float *const *target, double a, size_t threads, const float *from)
+/* v aligned by a, as far as the limit allows. */
+static float *within(const graph *g, float *const *target, double a, double limit, size_t threads, const float *from,
+                     norm_outcome *ret)
 {
 	float *v = floats(g->params.floats);
 	pool *p = new_pool(threads);
 	memcpy(v, from, g->params.floats * sizeof *v);
 	norm_spec spec = spec_of(g, p);
 	norm_inputs s = inputs(pictures), t = inputs(target);
-	assert_ok(norms_align(&spec, &s, &t, a, v, err));
+	assert_ok(norms_align(&spec, &s, &t, a, limit, v, ret, err));
 	pool_free(p);
+	return v;
+}
+
+static float *aligned(const graph *g, float *const *target, double a, size_t threads, const float *from)
+{
+	norm_outcome o;
+	float *v = within(g, target, a, (double)INFINITY, threads, from, &o);
+	assert_true(o.kept && o.strength == a);
 	return v;
 }
 
@@ -298,19 +309,6 @@ static void alignment_has_its_measure(void **state)
 	graph_done(&g);
 }
 
-/* v aligned to the others by at most 0.5, as far as the limit allows. */
-static float *within(const graph *g, double limit, const float *v, norm_outcome *ret)
-{
-	pool *p = new_pool(2);
-	norm_spec spec = spec_of(g, p);
-	norm_inputs s = inputs(pictures), t = inputs(others);
-	float *moved = floats(g->params.floats);
-	memcpy(moved, v, g->params.floats * sizeof(float));
-	assert_ok(norms_align_within(&spec, &s, &t, 0.5, limit, moved, ret, err));
-	pool_free(p);
-	return moved;
-}
-
 /* By all of its strength, by half or a quarter of it, or not at all. */
 static void alignment_goes_as_far_as_the_shares_allow(void **state)
 {
@@ -319,20 +317,17 @@ static void alignment_goes_as_far_as_the_shares_allow(void **state)
 	make_others();
 	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
 	norm_outcome all, less, none;
-	float *by_all = within(&g, (double)INFINITY, trained, &all);
-	float *want = aligned(&g, others, 0.5, 2, trained);
+	float *by_all = within(&g, others, 0.5, (double)INFINITY, 2, trained, &all);
 	assert_true(all.kept && all.strength == 0.5 && all.shift > 0.0);
-	assert_memory_equal(by_all, want, g.params.floats * sizeof(float));
-	mem_free(want);
 
-	float *by_less = within(&g, 0.99 * all.shift, trained, &less);
+	float *by_less = within(&g, others, 0.5, 0.99 * all.shift, 2, trained, &less);
 	assert_true(less.kept && less.strength < 0.5 && less.strength >= 0.0625);
 	assert_true(less.shift <= 0.99 * all.shift);
-	want = aligned(&g, others, less.strength, 2, trained);
+	float *want = aligned(&g, others, less.strength, 2, trained);
 	assert_memory_equal(by_less, want, g.params.floats * sizeof(float));
 	mem_free(want);
 
-	float *by_none = within(&g, -1.0, trained, &none);
+	float *by_none = within(&g, others, 0.5, -1.0, 2, trained, &none);
 	assert_true(!none.kept && none.strength == 0.0625);
 	assert_memory_equal(by_none, trained, g.params.floats * sizeof(float));
 	mem_free(by_all);

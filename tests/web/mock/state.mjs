@@ -13,7 +13,7 @@ const SELF = {
 	lr: 5e-5,
 	power: 0,
 	source_portion: [0.03, 0.0025, 0.06],
-	source_per_target: 1,
+	source_per_target: 0,
 	portion: { initial: 0.2, step: 0.05, max: 0.5 },
 	regularizer: { kind: "mrkld", weight: 0.01 },
 	bootstrap: { beta: 0.95 },
