@@ -52,6 +52,7 @@ typedef struct recipe {
 	struct {
 		size_t steps; /* 0: the initial weights are the source model */
 		size_t warmup_steps; /* the learning rate grows linearly over these first steps */
+		double gradient_clip; /* longest gradient; 0: no limit */
 		double average;      /* the source model is the mean over this last share of the steps; 0: off */
 		recipe_sgd sgd;
 	} source_training;

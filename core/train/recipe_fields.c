@@ -117,6 +117,10 @@ static const recipe_field fields[] = {
 	 .value = {0}, .text = "The learning rate grows linearly over these first steps; helps networks"
 		 " that start from random weights",
 	 .origin = "own"},
+	{"/source_training/gradient_clip", FIELD_REAL, AT(source_training.gradient_clip), .high = 1e6,
+	 .value = {0}, .text = "Longer gradients are scaled to this length; 0 is off. Learning rates above the"
+		 " default need it",
+	 .origin = "own, measured"},
 	{"/source_training/average", FIELD_REAL, AT(source_training.average), .high = 1, .value = {0},
 	 .text = "The source model is the mean of the weights over this last share of the steps; 0: the last"
 		 " weights",

@@ -446,12 +446,12 @@ static void update(stepper *s, step_result *res)
 	size_t warmup = self                                      ? r->self.warmup_steps
 	                : s->spec.phase == PHASE_SOURCE_TRAINING ? r->source_training.warmup_steps
 	                                                          : 0;
+	double longest = self ? r->self.gradient_clip : r->source_training.gradient_clip;
 	res->lr = schedule_poly(sgd->lr, sgd->power, state->step, s->spec.steps);
 	if (state->step < warmup)
 		res->lr *= (double)(state->step + 1) / (double)warmup;
-	if (self && r->self.gradient_clip > 0.0)
-		(void)clip_length(s->grads, state->net->params.trained_floats, r->self.gradient_clip,
-		                  s->spec.pool);
+	if (longest > 0.0)
+		(void)clip_length(s->grads, state->net->params.trained_floats, longest, s->spec.pool);
 	for (size_t i = 0; i < s->spans; i++) {
 		const rate_span *p = &s->span[i];
 		double lr = res->lr * (p->head ? sgd->head_lr_multiplier : 1.0);

@@ -502,6 +502,35 @@ static void a_source_model_is_a_mean_of_weights(void **state)
 	rig_close(&r);
 }
 
+/* Each phase has its own limit: a first step without decay and momentum is as long as the limit says. */
+static void long_gradients_are_shortened(void **state)
+{
+	(void)state;
+	enum { PHASES = 2 };
+	const double limit[PHASES] = {0.02, 0.01};
+	for (int p = 0; p < PHASES; p++) {
+		rig r;
+		rig_open(&r, p == 0 ? PHASE_SOURCE_TRAINING : PHASE_PHASE1_TRAINING, 1, 2);
+		const param_table *t = &r.net.params;
+		recipe_sgd sgd = {.lr = 1, .head_lr_multiplier = 1};
+		r.recipe.source_training.sgd = r.recipe.self.sgd = sgd;
+		r.recipe.source_training.gradient_clip = limit[0];
+		r.recipe.self.gradient_clip = limit[1];
+		memset(r.state.momentum, 0, t->trained_floats * sizeof *r.state.momentum);
+		float *before = floats(t->trained_floats);
+		memcpy(before, r.state.values, t->trained_floats * sizeof *before);
+		(void)rig_step(&r, 1);
+		double sum = 0.0;
+		for (size_t i = 0; i < t->trained_floats; i++) {
+			double change = (double)r.state.values[i] - (double)before[i];
+			sum += change * change;
+		}
+		assert_near(sqrt(sum), limit[p], 1e-3 * limit[p]);
+		mem_free(before);
+		rig_close(&r);
+	}
+}
+
 /* One step of phase 1 on samples of one domain; with `two` the state holds other norms for the other one.
  * Returns the weights after it. */
 static float *step_of_domain(bool target, bool two, const float *norms)
@@ -639,6 +668,7 @@ int main(void)
 		cmocka_unit_test(minent_lowers_the_entropy_of_the_target),
 		cmocka_unit_test(advent_trains_a_discriminator),
 		cmocka_unit_test(a_source_model_is_a_mean_of_weights),
+		cmocka_unit_test(long_gradients_are_shortened),
 		cmocka_unit_test(each_domain_passes_through_its_own_norms),
 	};
 	return cmocka_run_group_tests(tests, start_blas, NULL);

@@ -59,6 +59,7 @@ export const GROUPS = [
 			},
 			{ at: "/source_training/lr", label: "Learning rate", kind: "number" },
 			{ at: "/source_training/head_lr_multiplier", label: "Head rate ×", kind: "number" },
+			{ at: "/source_training/gradient_clip", label: "Gradient limit", kind: "number", hint: "0: none" },
 			{ at: "/source_training/power", label: "Poly power", kind: "number", hint: "0: constant rate" },
 			{ at: "/data/color_jitter/chance", label: "Colour jitter, chance", kind: "number" },
 			{ at: "/data/color_jitter/strength", label: "Colour jitter, strength", kind: "number" },
