@@ -218,7 +218,6 @@ tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, c
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
                       double limit, float *values, norm_outcome *ret, tp_err *err)
 {
-	static const double least = 0.125;
 	const graph *g = spec->net;
 	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
 	float *as_were = NULL;
@@ -233,15 +232,12 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 	}
 	if (st == TP_OK)
 		st = measure_source(spec, source, values, &w, err);
-	*ret = (norm_outcome){.kept = false};
-	for (double share = 1.0; st == TP_OK && !ret->kept && share >= least; share *= 0.5) {
-		ret->strength = a * share;
-		ret->shift = 0.0;
-		st = align_target(spec, target, ret->strength, values, &w, err);
-		if (st == TP_OK)
-			st = norms_predicted_shares(spec, target, values, after, err);
-		if (st != TP_OK)
-			break;
+	if (st == TP_OK)
+		st = align_target(spec, target, a, values, &w, err);
+	if (st == TP_OK)
+		st = norms_predicted_shares(spec, target, values, after, err);
+	if (st == TP_OK) {
+		*ret = (norm_outcome){.shift = 0.0};
 		for (size_t k = 0; k < g->channels[g->values - 1]; k++)
 			ret->shift += 0.5 * fabs(after[k] - before[k]);
 		ret->kept = ret->shift <= limit;

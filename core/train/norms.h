@@ -45,16 +45,16 @@ tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, floa
  * change `values`. */
 tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
                                  double *ret_share, tp_err *err) TP_MUST_CHECK;
-/* Half the sum of the shares' changes above which alignment did harm (measured: docs/results.md). */
-#define NORMS_SHIFT_LIMIT 0.05
+/* Half the sum of the shares' changes, of an alignment by 0.5: up to 0.047 it helped, from 0.09 on it did harm, also
+ * where a smaller a moved them less (measured: docs/results.md). */
+#define NORMS_SHIFT_LIMIT 0.07
 
 typedef struct norm_outcome {
-	double strength; /* the last one tried */
-	double shift;    /* what it moved the predicted shares of the target by: half the sum of changes */
-	bool kept;       /* else `values` are as they were */
+	double shift; /* what it moved the predicted shares of the target by: half the sum of changes */
+	bool kept;    /* else `values` are as they were */
 } norm_outcome;
 
-/* Aligns by a, or as far as shift <= limit: by a/2, a/4, a/8, else not at all. limit INFINITY: by a. */
+/* Aligns by a where shift <= limit (INFINITY: in any case), else not at all. */
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
                       double limit, float *values, norm_outcome *ret, tp_err *err) TP_MUST_CHECK;
 /* What that keeps of the source, beside the network's own memory. */

@@ -47,8 +47,7 @@ tp_status stage_align(job *j, tp_err *err)
 		st = job_save(j, j->at, 0, true, err);
 	if (st != TP_OK)
 		return st;
-	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"strength\":%.6g,\"shift\":%.6f}",
-	               o.kept ? "true" : "false", o.strength, o.shift);
+	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"shift\":%.6f}", o.kept ? "true" : "false", o.shift);
 	job_event(j, "norms.aligned", text);
 	return TP_OK;
 }
