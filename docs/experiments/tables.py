@@ -167,7 +167,8 @@ def block(match, put):
     svg = names[0][:-len("json")] + "svg"
     put(os.path.join(HERE, svg), plot(e))
     return (begin + "\n" + by_seed(e) + "\nDots are seeds, bars their means, the dashed line is the baseline's.\n\n"
-            "![mIoU by variant and seed](experiments/%s)\n\n" % svg + by_class(e) + "\n" + end)
+            "![mIoU by variant and seed](experiments/%s)\n\n<details><summary>By class</summary>\n\n" % svg + by_class(e)
+            + "\n</details>\n" + end)
 
 
 def write(path, text):
