@@ -62,9 +62,9 @@ static void fill_run(const report *r, const part_row *p, report_run *to, double 
 	                                         : part_state_name(of->state),
 	                   .completed = of->run != 0 ? of->run_state == RUN_COMPLETED
 	                                             : of->state == PART_COMPLETED,
-	                   .miou_source = of->run != 0 ? known(of->miou_source) : (double)NAN,
-	                   .miou = of->run != 0 ? known(of->miou_current) : (double)NAN,
-	                   .miou_best = of->run != 0 ? known(of->miou_best) : (double)NAN,
+	                   .miou_source = known(of->miou_source),
+	                   .miou = known(of->miou_current),
+	                   .miou_best = known(of->miou_best),
 	                   .iou = iou};
 	json_t *list = json_loads(of->iou, 0, NULL);
 	for (size_t k = 0; k < r->class_count; k++) {

@@ -229,9 +229,9 @@ tp_status store_experiment_parts(store *s, int64_t id, part_row **ret, size_t *r
 		d,
 		"SELECT p.idx, p.variant, p.seed, p.origin, p.config, p.source, p.target, p.eval,"
 		" p.init_checkpoint, p.steps, p.state, p.error, r.id, coalesce(r.state, 'queued'),"
-		" r.error, coalesce(r.seconds, 0.0), coalesce(r.miou_source, -1.0),"
-		" coalesce(r.miou_current, -1.0), coalesce(r.miou_best, -1.0),"
-		" (SELECT iou FROM evaluation WHERE run = r.id ORDER BY stage DESC LIMIT 1),"
+		" r.error, coalesce(r.seconds, p.seconds, 0.0), coalesce(r.miou_source, p.miou_source, -1.0),"
+		" coalesce(r.miou_current, p.miou_current, -1.0), coalesce(r.miou_best, p.miou_best, -1.0),"
+		" coalesce((SELECT iou FROM evaluation WHERE run = r.id ORDER BY stage DESC LIMIT 1), p.iou),"
 		" (SELECT id FROM checkpoint WHERE run = r.id AND resume = 0 AND stage = 0)"
 		" FROM experiment_part p"
 		" LEFT JOIN run r ON r.experiment = p.experiment AND r.part = p.idx"
@@ -313,6 +313,18 @@ tp_status store_experiment_settle(store *s, int64_t id, int64_t part, part_state
 	if (st == TP_OK)
 		st = settle(d, id, part, to, error, err);
 	return writer_leave(d, st, err);
+}
+
+tp_status part_keep_result(db *d, int64_t run, tp_err *err)
+{
+	stmt q = stmt_open(d,
+	                   "UPDATE experiment_part SET (seconds, miou_source, miou_current, miou_best, iou) ="
+	                   " (SELECT seconds, miou_source, miou_current, miou_best, (SELECT iou FROM evaluation"
+	                   " WHERE run = ?1 ORDER BY stage DESC LIMIT 1) FROM run WHERE id = ?1)"
+	                   " WHERE (experiment, idx) = (SELECT experiment, part FROM run WHERE id = ?1)",
+	                   err);
+	put_int_at(&q, 1, run);
+	return stmt_run(&q, "keep what the run measured");
 }
 
 static tp_status end(db *d, int64_t id, experiment_state to, const char *error, tp_err *err)

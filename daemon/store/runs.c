@@ -362,6 +362,8 @@ tp_status run_delete_row(db *d, int64_t id, tp_err *err)
 		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s; cancel it first",
 		               (long long)id, run_state_name(state));
 	st = require_unneeded(d, id, err);
+	if (st == TP_OK)
+		st = part_keep_result(d, id, err);
 	if (st != TP_OK)
 		return st;
 	stmt q = stmt_open(d, "DELETE FROM run WHERE id = ?", err);

@@ -378,7 +378,7 @@ typedef struct part_row {
 	int64_t run;
 	run_state run_state;
 	char *run_error;
-	double seconds, miou_source, miou_current, miou_best;
+	double seconds, miou_source, miou_current, miou_best; /* these and iou also of a run that was deleted */
 	char *iou;          /* of the last evaluation, JSON; "": none */
 	int64_t checkpoint; /* of the source model, 0: none */
 } part_row;

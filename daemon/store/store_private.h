@@ -104,6 +104,8 @@ void id_done(void *row);
 tp_status run_delete_row(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 /* experiments.c: TP_CONFLICT unless the part waits for a run, which is about to be added. */
 tp_status part_require(db *d, int64_t experiment, int64_t part, tp_err *err) TP_MUST_CHECK;
+/* What a run that is about to be deleted has measured stays with its part, if it has one. */
+tp_status part_keep_result(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
 /* Tells listeners that an experiment has changed. */
 tp_status experiment_event(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 /* events.c: inside a transaction of the caller; `data` is JSON. */

@@ -187,6 +187,38 @@ static void a_running_experiment_keeps_what_it_needs(void **state)
 	assert_ok(store_dataset_delete(f->s, data, err));
 }
 
+static void numbers_outlive_their_runs(void **state)
+{
+	fixture *f = *state;
+	int64_t data = add_dataset(f->s, "d", 1), id = add_experiment(f->s, data, 3), run = 0, silent = 0;
+	assert_ok(add_part_run(f->s, data, id, 1, &run, err));
+	assert_ok(add_part_run(f->s, data, id, 2, &silent, err));
+	add_evaluation(f->s, run, 1, -1, 0.25);
+	add_evaluation(f->s, run, 4, 0, 0.5);
+	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "", NULL, err));
+	assert_ok(store_run_set_state(f->s, silent, RUN_FAILED, "why", NULL, err));
+	assert_ok(store_experiment_settle(f->s, id, 1, PART_COMPLETED, "", err));
+	assert_ok(store_experiment_end(f->s, id, EXPERIMENT_FAILED, "why", err));
+	part_row *before = NULL, *after = NULL;
+	size_t n = 0;
+	assert_ok(store_experiment_parts(f->s, id, &before, &n, err));
+	assert_ok(store_run_delete(f->s, run, err));
+	assert_ok(store_run_delete(f->s, silent, err));
+	assert_ok(store_experiment_parts(f->s, id, &after, &n, err));
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(after[i].run, 0);
+		assert_true(after[i].seconds == before[i].seconds && after[i].miou_source == before[i].miou_source);
+		assert_true(after[i].miou_current == before[i].miou_current);
+		assert_true(after[i].miou_best == before[i].miou_best);
+		assert_string_equal(after[i].iou, before[i].iou);
+	}
+	assert_true(after[0].miou_current < 0 && after[1].miou_current == 0.5 && after[2].miou_current < 0);
+	assert_string_equal(after[1].iou, "[0.5,null]");
+	FREE_ROWS(before, n, part_row);
+	FREE_ROWS(after, n, part_row);
+}
+
 static void deleting_may_leave_the_runs(void **state)
 {
 	fixture *f = *state;
@@ -223,6 +255,7 @@ int main(void)
 		TEST(settling_happens_once),
 		TEST(a_checkpoint_in_use_keeps_its_run),
 		TEST(a_running_experiment_keeps_what_it_needs),
+		TEST(numbers_outlive_their_runs),
 		TEST(deleting_may_leave_the_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

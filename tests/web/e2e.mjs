@@ -359,6 +359,21 @@ await step("an experiment is refused at its place, then compares two variants ov
 	await shot(page, "e2e-experiment");
 });
 
+await step("an experiment keeps the numbers of a run that is deleted", async () => {
+	const means = await texts("main table >> nth=0 >> tbody td:nth-child(3)");
+	await page.locator(".dot-plot li:nth-child(2) a.dot-mark").first().click();
+	await page.getByRole("button", { name: "Delete" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+	await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
+	await menu("Experiments").click();
+	await page.getByRole("link", { name: `grid${stamp}` }).click();
+	await page.getByText("Finished: 2 variants × 2 seeds, 4 runs.").waitFor();
+	equal(await page.locator(".dot-plot li .dot-mark").count(), 4, "dots");
+	equal(await page.locator(".dot-mark[aria-label$='its run was deleted']").count(), 1, "dots without a run");
+	equal((await texts("main table >> nth=0 >> tbody td:nth-child(3)")).join(), means.join(), "means");
+	await shot(page, "e2e-experiment-run-deleted");
+});
+
 await step("a deleted experiment takes its runs along when told so", async () => {
 	await page.getByRole("button", { name: "Delete" }).click();
 	await page.getByLabel("delete its runs too").check();

@@ -40,12 +40,14 @@ function dot(x, variant, cell, index, scale, baseline) {
 			? `, ${signed_percent(cell.miou - base.miou)} against ${baseline.name}`
 			: "";
 	const done = cell.state === DONE;
-	const text = `${variant.name}, seed ${cell.seed}: ${percent(cell.miou)} %${against}${done ? "" : `, ${cell.state}`}; run ${cell.run}`;
+	const deleted = cell.run === null;
+	const run = deleted ? "its run was deleted" : `run ${cell.run}`;
+	const text = `${variant.name}, seed ${cell.seed}: ${percent(cell.miou)} %${against}${done ? "" : `, ${cell.state}`}; ${run}`;
 	const height = (index - (x.seeds.length - 1) / 2) * Math.min(APART, 26 / x.seeds.length);
 	return h(
 		"a.dot-mark",
 		{
-			href: href(`/runs/${cell.run}`),
+			href: deleted ? null : href(`/runs/${cell.run}`),
 			id: `dot-${x.variants.indexOf(variant)}-${cell.seed}`,
 			class: [done ? "" : "open", place > 60 ? "left" : ""].join(" "),
 			style: { left: `${place}%`, top: `calc(50% + ${height}px)` },
@@ -96,7 +98,7 @@ export function dot_plot(x) {
 				rule("dot-upper", marks[1], scale),
 				mean_of(v) === null ? null : spread(v, scale),
 				v.cells.map((c, i) =>
-					is_number(c.miou) && c.run !== null ? dot(x, v, c, i, scale, baseline) : null,
+					is_number(c.miou) ? dot(x, v, c, i, scale, baseline) : null,
 				),
 			),
 			h("span.dot-value.num", with_deviation(v.miou)),
