@@ -366,7 +366,7 @@ await step("an experiment keeps the numbers of a run that is deleted", async () 
 	await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
 	await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
 	await menu("Experiments").click();
-	await page.getByRole("link", { name: `grid${stamp}` }).click();
+	await page.getByRole("link", { name: `grid${stamp}`, exact: true }).click();
 	await page.getByText("Finished: 2 variants × 2 seeds, 4 runs.").waitFor();
 	equal(await page.locator(".dot-plot li .dot-mark").count(), 4, "dots");
 	equal(await page.locator(".dot-mark[aria-label$='its run was deleted']").count(), 1, "dots without a run");

@@ -78,7 +78,8 @@ function run_ids(x) {
 export async function experiment_page(ctx) {
 	const id = ctx.params.id;
 	let x = await get(`/experiments/${id}`, null, ctx.signal);
-	let shown = "";
+	let shown = "",
+		deleting = false; /* what is about to go is not read again */
 	const trouble = h("div"),
 		pill = h("span"),
 		buttons = h("div.buttons"),
@@ -101,7 +102,13 @@ export async function experiment_page(ctx) {
 		const question = delete_question(x);
 		if (!(await confirm_dialog(question))) return;
 		await attempt(async () => {
-			await remove(`/experiments/${id}?runs=${question.with_runs()}`);
+			deleting = true;
+			try {
+				await remove(`/experiments/${id}?runs=${question.with_runs()}`);
+			} catch (e) {
+				deleting = false;
+				throw e;
+			}
 			go("/experiments");
 		});
 	}
@@ -174,7 +181,7 @@ export async function experiment_page(ctx) {
 		shown = now;
 	}
 	const refresh = throttle(async () => {
-		if (ctx.signal.aborted) return;
+		if (ctx.signal.aborted || deleting) return;
 		try {
 			x = await get(`/experiments/${id}`, null, ctx.signal);
 			show();
