@@ -193,6 +193,8 @@ static void numbers_outlive_their_runs(void **state)
 	int64_t data = add_dataset(f->s, "d", 1), id = add_experiment(f->s, data, 3), run = 0, silent = 0;
 	assert_ok(add_part_run(f->s, data, id, 1, &run, err));
 	assert_ok(add_part_run(f->s, data, id, 2, &silent, err));
+	char stale[128];
+	publish(f->s, run, 0, 7, 7, NULL, 0, stale);
 	add_evaluation(f->s, run, 1, -1, 0.25);
 	add_evaluation(f->s, run, 4, 0, 0.5);
 	assert_ok(store_run_set_state(f->s, run, RUN_COMPLETED, "", NULL, err));
@@ -214,6 +216,7 @@ static void numbers_outlive_their_runs(void **state)
 		assert_string_equal(after[i].iou, before[i].iou);
 	}
 	assert_true(after[0].miou_current < 0 && after[1].miou_current == 0.5 && after[2].miou_current < 0);
+	assert_true(after[1].seconds == 7.0);
 	assert_string_equal(after[1].iou, "[0.5,null]");
 	FREE_ROWS(before, n, part_row);
 	FREE_ROWS(after, n, part_row);
