@@ -48,6 +48,8 @@ function dot(x, variant, cell, index, scale, baseline) {
 		"a.dot-mark",
 		{
 			href: deleted ? null : href(`/runs/${cell.run}`),
+			role: deleted ? "img" : null, /* no link any more, but named and reached by keyboard all the same */
+			tabindex: deleted ? "0" : null,
 			id: `dot-${x.variants.indexOf(variant)}-${cell.seed}`,
 			class: [done ? "" : "open", place > 60 ? "left" : ""].join(" "),
 			style: { left: `${place}%`, top: `calc(50% + ${height}px)` },
@@ -97,9 +99,7 @@ export function dot_plot(x) {
 				rule("dot-base", marks[0], scale),
 				rule("dot-upper", marks[1], scale),
 				mean_of(v) === null ? null : spread(v, scale),
-				v.cells.map((c, i) =>
-					is_number(c.miou) ? dot(x, v, c, i, scale, baseline) : null,
-				),
+				v.cells.map((c, i) => (is_number(c.miou) ? dot(x, v, c, i, scale, baseline) : null)),
 			),
 			h("span.dot-value.num", with_deviation(v.miou)),
 		);
