@@ -96,7 +96,7 @@ static const ctl_command table[] = {
 	 "Thresholds, coverage, easy and hard images of each round, how its labels look, alarms",
 	 run_rounds, {{0}}},
 	{"run", "audit", "RUN [ROUND]",
-	 "Predictions and labels of each class in a round (the newest), and what is alarming",
+	 "Predictions of each class in a round (the newest), labels in % of them, and what is alarming",
 	 run_audit, {{0}}},
 	{"run", "features", "RUN ROUND",
 	 "Images in the plane by what a round's network sees in them (minutes the first time)",

@@ -202,6 +202,16 @@ static run_config source_only(const run_config *of)
 	return c;
 }
 
+/* Of a source training, of what follows one, or of both. The few evaluations are left to what follows. */
+static int64_t part_cost(const cell *c, int64_t variant, int64_t origin)
+{
+	double cost = 0;
+	for (int p = 0; p < PHASE_COUNT; p++)
+		if (p == PHASE_SOURCE_TRAINING ? origin < 0 : variant >= 0)
+			cost += c->plan.cost[p];
+	return (int64_t)cost;
+}
+
 static tp_status add_part(work *w, const cell *c, const run_config *config, int64_t variant,
                           int64_t origin)
 {
@@ -215,8 +225,7 @@ static tp_status add_part(work *w, const cell *c, const run_config *config, int6
 	                .target = c->plan.target,
 	                .eval = c->plan.eval,
 	                .init_checkpoint = origin < 0 ? c->plan.init_checkpoint : 0,
-	                .steps = (int64_t)(r->source_training.steps + r->entropy.steps +
-	                                   recipe_rounds(r) * r->self.steps_per_round)};
+	                .cost = part_cost(c, variant, origin)};
 	if (variant >= 0 && c->is_source) {
 		p->config = strdup("");
 	} else {

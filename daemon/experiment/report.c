@@ -24,7 +24,7 @@ static double part_done_share(store *st, scheduler *s, const part_row *p)
 	return share;
 }
 
-/* Parts weigh as many training steps as they have; what a step takes is known from those computed. */
+/* Parts weigh what they are planned to compute; what that takes is known from those computed. */
 static void measure_progress(store *st, scheduler *s, report *r)
 {
 	double all = 0, finished = 0, spent = 0, paid = 0;
@@ -32,7 +32,7 @@ static void measure_progress(store *st, scheduler *s, report *r)
 		const part_row *p = &r->part[i];
 		if (p->config[0] == 0)
 			continue; /* another part's run */
-		double weight = (double)p->steps + 1, share = part_done_share(st, s, p);
+		double weight = (double)p->cost + 1, share = part_done_share(st, s, p);
 		r->runs_total++;
 		r->runs_done += share >= 1.0;
 		all += weight;

@@ -289,8 +289,11 @@ static tp_status plan_of(const scheduler *s, const job_setup *setup, run_plan *r
 	              .eval = setup->eval.dataset,
 	              .init = setup->init,
 	              .init_checkpoint = setup->init_checkpoint};
-	for (size_t i = 0; i < setup->stage_count; i++)
+	for (size_t i = 0; i < setup->stage_count; i++) {
+		const stage_cost *c = &setup->cost[i];
 		p.steps_total += (int64_t)recipe_stage_steps(&setup->config.recipe, &setup->stages[i]);
+		p.cost[c->phase] += (double)c->units * c->cost;
+	}
 	tp_status st = job_setup_needs(setup, threads_of(s, &setup->config.recipe), &p.memory_bytes,
 	                               &p.disk_bytes, err);
 	if (st == TP_OK)

@@ -48,6 +48,7 @@ typedef struct run_plan {
 	int64_t source, target, eval, init, init_checkpoint;
 	uint64_t memory_bytes, disk_bytes; /* predicted */
 	int64_t steps_total;
+	double cost[PHASE_COUNT]; /* of the stages of each kind, in pixels through one forward pass */
 } run_plan;
 tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, config_error *errors,
                          size_t max, size_t *ret_errors, tp_err *err) TP_MUST_CHECK;

@@ -93,7 +93,7 @@ static void read_part(stmt *q, void *row)
 	r->target = get_int(q);
 	r->eval = get_int(q);
 	r->init_checkpoint = get_int(q);
-	r->steps = get_int(q);
+	r->cost = get_int(q);
 	r->state = (part_state)get_state(q, part_name, PART_STATES);
 	r->error = get_text(q);
 	r->run = get_int(q);
@@ -129,7 +129,7 @@ static tp_status insert_part(db *d, int64_t experiment, const part_row *p, tp_er
 {
 	stmt q = stmt_open(d,
 	                   "INSERT INTO experiment_part (experiment, idx, variant, seed, origin,"
-	                   " config, source, target, eval, init_checkpoint, steps, state, error)"
+	                   " config, source, target, eval, init_checkpoint, cost, state, error)"
 	                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,'waiting','')",
 	                   err);
 	put_int(&q, experiment);
@@ -142,7 +142,7 @@ static tp_status insert_part(db *d, int64_t experiment, const part_row *p, tp_er
 	put_int(&q, p->target);
 	put_id(&q, p->eval);
 	put_id(&q, p->init_checkpoint);
-	put_int(&q, p->steps);
+	put_int(&q, p->cost);
 	return stmt_run(&q, "add a part of the experiment");
 }
 
@@ -228,7 +228,7 @@ tp_status store_experiment_parts(store *s, int64_t id, part_row **ret, size_t *r
 	stmt q = stmt_open(
 		d,
 		"SELECT p.idx, p.variant, p.seed, p.origin, p.config, p.source, p.target, p.eval,"
-		" p.init_checkpoint, p.steps, p.state, p.error, r.id, coalesce(r.state, 'queued'),"
+		" p.init_checkpoint, p.cost, p.state, p.error, r.id, coalesce(r.state, 'queued'),"
 		" r.error, coalesce(r.seconds, p.seconds, 0.0), coalesce(r.miou_source, p.miou_source, -1.0),"
 		" coalesce(r.miou_current, p.miou_current, -1.0), coalesce(r.miou_best, p.miou_best, -1.0),"
 		" coalesce((SELECT iou FROM evaluation WHERE run = r.id ORDER BY stage DESC LIMIT 1), p.iou),"

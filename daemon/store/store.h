@@ -371,7 +371,7 @@ typedef struct part_row {
 	char *config;    /* of its run, JSON; "": it is its origin's run */
 	int64_t source, target, eval; /* data set ids; eval 0: none */
 	int64_t init_checkpoint;      /* that its configuration names, 0: none */
-	int64_t steps;                /* of training */
+	int64_t cost;                 /* of all its run computes, in pixels through one forward pass */
 	part_state state;
 	char *error;
 	/* Of its run, ignored when adding; run 0: there is none. */

@@ -72,11 +72,15 @@ tp_status scheduler_plan(scheduler *s, const run_config *c, run_plan *ret, confi
 	}
 	if (*ret_errors > 0)
 		return tp_fail(err, TP_INVALID, 0, "%s: %s", errors[0].pointer, errors[0].detail);
+	const recipe *r = &c->recipe;
 	*ret = (run_plan){.source = id[0],
 	                  .target = id[1],
 	                  .memory_bytes = 1 << 20,
 	                  .disk_bytes = 1 << 21,
-	                  .steps_total = 42};
+	                  .steps_total = 42,
+	                  .cost = {[PHASE_SOURCE_TRAINING] = (double)r->source_training.steps,
+	                           [PHASE_ENTROPY_TRAINING] = (double)r->entropy.steps,
+	                           [PHASE_PHASE1_TRAINING] = (double)(recipe_rounds(r) * r->self.steps_per_round)}};
 	return TP_OK;
 }
 

@@ -284,7 +284,7 @@ static int64_t add_experiment(fixture *f, int64_t source, int64_t target)
 	              .source = source,
 	              .target = target,
 	              .eval = target,
-	              .steps = 100};
+	              .cost = 100};
 	check(store_experiment_add(f->store, &e, &p, 1, &id, &err), &err, "experiment");
 	return id;
 }

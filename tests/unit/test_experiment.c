@@ -194,12 +194,12 @@ static void make_grid(const lab *l, const char *text, part_row **ret, size_t *re
 }
 
 static void assert_part(const part_row *p, int64_t variant, int64_t seed, int64_t origin, const char *name,
-                        int64_t steps)
+                        int64_t cost)
 {
 	assert_int_equal(p->variant, variant);
 	assert_int_equal(p->seed, seed);
 	assert_int_equal(p->origin, origin);
-	assert_int_equal(p->steps, steps);
+	assert_int_equal(p->cost, cost);
 	json_t *config = json_loads(p->config, 0, NULL);
 	const char *is = json_string_value(json_object_get(config, "name"));
 	if ((is == NULL) != (name == NULL) || (name != NULL && strcmp(name, is) != 0))

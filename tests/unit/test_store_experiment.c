@@ -17,7 +17,7 @@ static int64_t add_experiment(store *s, int64_t data, size_t parts)
 		                  .config = (char *)"{}",
 		                  .source = data,
 		                  .target = data,
-		                  .steps = 10};
+		                  .cost = 10};
 	assert_ok(store_experiment_add(s, &e, p, parts, &id, err));
 	return id;
 }
@@ -65,7 +65,7 @@ static void experiments_go_in_and_out(void **state)
 	assert_int_equal(n, 2);
 	assert_true(p[0].run == 0 && p[0].variant == -1 && p[0].state == PART_WAITING && p[0].miou_best < 0);
 	assert_true(p[1].run == run && p[1].run_state == RUN_QUEUED && p[1].miou_current == 0.5);
-	assert_true(p[1].miou_source == 0.25 && p[1].checkpoint == 0 && p[1].steps == 10);
+	assert_true(p[1].miou_source == 0.25 && p[1].checkpoint == 0 && p[1].cost == 10);
 	assert_string_equal(p[1].iou, "[0.5,null]");
 	FREE_ROWS(p, n, part_row);
 	int64_t second = add_experiment(f->s, data, 1);
