@@ -8,6 +8,7 @@ import { is_number, percent, signed_percent, with_deviation } from "./format.js"
 import { col, col_num, swatch } from "./widgets.js";
 
 const LEAST_SCALE = 0.05; /* differences of a point or two are not painted as if they were large */
+const MOST_ACROSS = 8; /* names of more variants than this stand upright, or they would break within words */
 
 function cell(value, most, text) {
 	return h(
@@ -39,14 +40,14 @@ export function class_differences(x) {
 		h(
 			"div.table-wrap",
 			h(
-				"table.heat-table.differences",
+				`table.heat-table.differences${compared.length > MOST_ACROSS ? ".upright" : ""}`,
 				h(
 					"thead",
 					h(
 						"tr",
 						col("Class"),
 						col_num(`${x.baseline}, IoU %`, "mean ± standard deviation over the seeds"),
-						compared.map((v) => col_num(v.name)),
+						compared.map((v) => col_num(h("span", v.name))),
 					),
 				),
 				h(
