@@ -77,6 +77,7 @@ typedef struct recipe {
 		double norm_strength;  /* a of the norm alignment; 0: off */
 		size_t norm_images;    /* of each domain, measured for it */
 		bool norm_check;       /* taken back where it moves the predicted shares too far */
+		bool norm_required;    /* no rounds where it was taken back */
 		double source_portion_initial, source_portion_step, source_portion_max;
 		double source_per_target; /* at least so many source images per target image in a round */
 		double portion_initial, portion_step, portion_max;

@@ -377,7 +377,7 @@ tp_status job_run(job *j, tp_err *err)
 		st = job_check_space(j, err);
 		if (st == TP_OK)
 			st = run_stage(j, err);
-		if (st != TP_OK)
+		if (st != TP_OK || j->end[0] != 0)
 			break;
 		j->at++;
 		j->state.stage = j->at;

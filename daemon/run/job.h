@@ -71,6 +71,7 @@ typedef struct job {
 	pool *pool;
 	train_state state;
 	size_t at;          /* stage */
+	char end[120];       /* why the run ends with stage `at`, though others follow; "": it does not */
 	double sgemm_gflops; /* profile_sgemm_gflops, 0 before it was measured */
 	double spent, since; /* training seconds: before this start; monotonic time it began */
 	/* Metrics not yet in the database. */
@@ -93,8 +94,8 @@ typedef struct job_deps {
 /* Loads a run: fresh, or from its newest intact checkpoint, rewinding the rows behind it. */
 tp_status job_open(const job_deps *deps, int64_t run, job **ret, tp_err *err) TP_MUST_CHECK;
 void job_close(job *j); /* NULL is fine */
-/* Runs stages until the last is done (TP_OK), *stop is set (TP_CANCELLED, everything saved), or
- * something fails (the text starts with phase, round and step). */
+/* Runs stages until the last is done or one has set `end` (TP_OK; the position stays at that one), *stop is
+ * set (TP_CANCELLED, everything saved), or something fails (the text starts with phase, round and step). */
 tp_status job_run(job *j, tp_err *err) TP_MUST_CHECK;
 
 /* ---- for the stages --------------------------------------------------------------------- */

@@ -113,11 +113,11 @@ static bool next_queued(scheduler *s, int64_t *ret)
 	return n > 0;
 }
 
-static void settle(scheduler *s, int64_t run, tp_status st, const tp_err *err)
+static void settle(scheduler *s, int64_t run, tp_status st, const char *end, const tp_err *err)
 {
 	switch (st) {
 	case TP_OK:
-		post_until_stored(s, run, EVENT_FINISH, "all stages are done", NULL);
+		post_until_stored(s, run, EVENT_FINISH, end, NULL);
 		post_until_stored(s, run, EVENT_COMPLETED, "completed", NULL);
 		break;
 	case TP_CANCELLED:
@@ -148,6 +148,7 @@ static void run_one(scheduler *s, int64_t run)
 	                 .stop = &s->stop};
 	tp_err err = {0};
 	job *j = NULL;
+	char end[sizeof j->end];
 	pthread_mutex_unlock(&s->lock);
 	reserve_hold(s->state_dirfd);
 	tp_status st = job_open(&deps, run, &j, &err);
@@ -158,9 +159,10 @@ static void run_one(scheduler *s, int64_t run)
 	}
 	if (st == TP_OK)
 		st = job_run(j, &err);
+	(void)snprintf(end, sizeof end, "%s", j != NULL && j->end[0] != 0 ? j->end : "all stages are done");
 	job_close(j);
 	pthread_mutex_lock(&s->lock);
-	settle(s, run, st, &err);
+	settle(s, run, st, end, &err);
 }
 
 static void *trainer_main(void *arg)

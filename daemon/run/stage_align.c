@@ -37,17 +37,23 @@ static tp_status align(job *j, norm_outcome *ret, tp_err *err)
 
 tp_status stage_align(job *j, tp_err *err)
 {
-	/* When it is stopped half-way nothing is saved: it begins again from the source model's checkpoint. */
+	/* When it is stopped half-way nothing is saved: it begins again from the source model's checkpoint. So it
+	 * does when the run ends here and is interrupted before that is stored; it then ends here again. */
 	norm_outcome o;
 	char text[100];
 	tp_status st = align(j, &o, err);
-	if (st == TP_OK)
+	bool ends = st == TP_OK && !o.kept && j->setup.config.recipe.self.norm_required;
+	if (st == TP_OK && !ends)
 		st = publish(j, err);
 	if (st == TP_OK)
-		st = job_save(j, j->at, 0, true, err);
+		st = job_save(j, j->at, 0, !ends, err);
 	if (st != TP_OK)
 		return st;
 	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"shift\":%.6f}", o.kept ? "true" : "false", o.shift);
 	job_event(j, "norms.aligned", text);
+	if (ends)
+		(void)snprintf(j->end, sizeof j->end,
+		               "ends with the source model: aligning its norms moved %.1f %% of the predictions, the limit is %.1f %%",
+		               100.0 * o.shift, 100.0 * NORMS_SHIFT_LIMIT);
 	return TP_OK;
 }

@@ -346,7 +346,7 @@ def beyond_run(**changes):
          "source_training__average": 0.5, "entropy_training": {"steps": 6, "kind": "advent"},
          "self_training__warmup_steps": 3,
          "self_training__online_labels": {"threshold": 0.3}, "self_training__label_momentum": 0.4,
-         "self_training__norm_alignment": {"strength": 0.5, "images": 3}}
+         "self_training__norm_alignment": {"strength": 0.5, "images": 3, "check": False}}
     return tiny_run(**dict(c, **changes))
 
 

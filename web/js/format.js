@@ -141,6 +141,8 @@ export function sentence(run) {
 		case "completing":
 			return "Writing the last files.";
 		case "completed":
+			if (run.rounds_total && is_source(run.round))
+				return "The alignment of the batch norms was taken back, and without it nothing is taught: the source model is the result.";
 			return run.rounds_total ? `All ${run.rounds_total} rounds are done.` : "Done.";
 		case "failed":
 			return `Failed at ${here}.`;

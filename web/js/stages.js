@@ -43,9 +43,12 @@ const SHORT = {
 	evaluation: "eval",
 };
 
+const STATE_TEXT = { done: "done", now: "under way", todo: "to do", skipped: "left out" };
+
 export function timeline(run) {
 	const list = stages_of(run.config);
 	const now = run.stage;
+	const ended = run.state === "completed"; /* perhaps before its last stage */
 	const groups = [];
 	list.forEach((stage, i) => {
 		const last = groups[groups.length - 1];
@@ -53,14 +56,15 @@ export function timeline(run) {
 			groups.push({ round: stage.round, cells: [], kind: "source" });
 		const group = groups[groups.length - 1];
 		if (stage.phase.endsWith("training")) group.kind = stage.phase;
-		const state = i < now ? "done" : i === now ? "now" : "todo";
-		const share = i < now ? 1 : i === now && run.steps_total ? run.step / run.steps_total : 0;
+		const done = i < now || (ended && i === now);
+		const state = done ? "done" : ended ? "skipped" : i === now ? "now" : "todo";
+		const share = done ? 1 : i === now && run.steps_total ? run.step / run.steps_total : 0;
 		group.cells.push(
 			h(
 				"span",
 				{
 					class: `stage ${state} ${stage.phase}`,
-					title: `${round_name(stage.round)}: ${phase_name(stage.phase)}, ${state === "now" ? "under way" : state === "done" ? "done" : "to do"}`,
+					title: `${round_name(stage.round)}: ${phase_name(stage.phase)}, ${STATE_TEXT[state]}`,
 				},
 				h("i", { style: { width: `${100 * share}%` } }),
 				h("b", SHORT[stage.phase]),

@@ -30,7 +30,8 @@ function gain(run) {
 
 function where(run) {
 	if (run.state === "queued" && !run.progress) return h("span.muted", "waiting for the cores");
-	if (run.state === "completed") return h("span.muted", `${run.rounds_total || 0} rounds`);
+	if (run.state === "completed")
+		return h("span.muted", is_source(run.round) ? "no rounds" : `${run.rounds_total} rounds`);
 	const step = run.steps_total ? ` ${run.step}/${run.steps_total}` : "";
 	const round = is_source(run.round) ? "source" : `${round_name(run.round)} of ${run.rounds_total}`;
 	return h("span.nowrap", `${round} · ${phase_name(run.phase)}${step}`);
