@@ -71,4 +71,28 @@ export async function modules_tests({ page }) {
 			"source_training:null evaluation:null scoring:0 phase1_training:0 scoring:1 phase1_training:1 evaluation:1 scoring:2 phase2_training:2 evaluation:2",
 		);
 	});
+
+	await test("a run may be completed before its last stage", async () => {
+		const got = await page.evaluate(async () => {
+			const { timeline } = await import("/js/stages.js");
+			const { sentence } = await import("/js/format.js");
+			const run = {
+				state: "completed",
+				phase: "norm_alignment",
+				round: null,
+				rounds_total: 1,
+				stage: 2,
+				step: 0,
+				steps_total: 1,
+				config: {
+					eval: "e",
+					self_training: { phase1_rounds: 1, norm_alignment: { required: true } },
+				},
+			};
+			const cells = [...timeline(run).querySelectorAll(".stage")];
+			return [cells.map((c) => c.title.split(", ")[1]).join(" "), sentence(run)];
+		});
+		equal(got[0], "done done done left out left out left out left out", "stages");
+		equal(/source model is the result/.test(got[1]), true, got[1]);
+	});
 }

@@ -62,13 +62,15 @@ export function rounds_view(run_id) {
 		h("div.card-head", h("h2", "Rounds"), h("div.tools", origin_legend())),
 		body,
 	);
-	function update(rounds, classes) {
+	function update(rounds, classes, final) {
 		if (!rounds.length) {
 			replace(
 				body,
 				h(
 					"p.muted",
-					"The first round begins after source training: every target image is scored, pseudo-labelled and ranked.",
+					final
+						? "The run ended without rounds."
+						: "The first round begins after source training: every target image is scored, pseudo-labelled and ranked.",
 				),
 			);
 			return;

@@ -171,8 +171,9 @@ export async function run_page(ctx) {
 
 	/* Alarms that are read out must not be read out again at every look. */
 	let alarmed = "";
+	let final = FINAL.has(shell.run.state);
 	function show_rounds(list) {
-		rounds.update(list, classes);
+		rounds.update(list, classes, final);
 		audit.update(list, classes);
 		const now = JSON.stringify(list.map((r) => r.alarms));
 		if (now !== alarmed) replace(alarms, alarm_box(list, classes, audit.open));
@@ -191,6 +192,7 @@ export async function run_page(ctx) {
 	let states = (shell.run.state_history || []).length;
 	shell.watch((run) => {
 		replace(now, overview(run));
+		final = FINAL.has(run.state);
 		if (stage !== `${run.state} ${run.phase} ${run.round}`) refresh_slow();
 		stage = `${run.state} ${run.phase} ${run.round}`;
 		if ((run.state_history || []).length !== states) replace(history, history_table(run));
