@@ -100,7 +100,7 @@ static const ctl_command table[] = {
 	 run_audit, {{0}}},
 	{"run", "features", "RUN ROUND",
 	 "Images in the plane by what a round's network sees in them (minutes the first time)",
-	 run_features, {{0}}},
+	 run_features, {{"before", 0, NULL, "the network before that round's training, which ranked them"}}},
 	{"run", "profile", "RUN", "Where the time of a training step goes, the longest first", run_profile,
 	 {{"round", 0, "ROUND", "a number or source (the training under way or the last)"}}},
 

@@ -7,6 +7,7 @@
 
 static const column map_columns[] = {
 	{"round", "round", COLUMN_NUMBER},
+	{"network", "network", COLUMN_TEXT},
 	{"perplexity", "perplexity", COLUMN_NUMBER},
 	{"KL divergence", "kl", COLUMN_NUMBER},
 	{"source images", "source.shown", COLUMN_NUMBER},
@@ -39,7 +40,7 @@ ctl_exit run_features(ctl *c, const ctl_args *a)
 		rc = run_path(c, a->word[0], "/rounds/", &path);
 	if (rc != CTL_OK)
 		return rc;
-	buffer_printf(&path, "%s/features", a->word[1]);
+	buffer_printf(&path, "%s/features%s", a->word[1], args_has(a, "before") ? "?network=before" : "");
 	const client_call call = {
 		.method = "GET", .path = path.data, .idle_s = args_has(a, "timeout") ? 0 : PATIENCE_S};
 	client_answer answer;

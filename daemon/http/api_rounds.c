@@ -198,7 +198,11 @@ void api_run_features(request *r)
 	char *text = NULL;
 	size_t size = 0;
 	tp_err err = {0};
-	tp_status st = feature_maps_get(api_features(r), r->param[0], r->param[1], &text, &size, &err);
+	const char *network = request_query(r, "network");
+	const feature_map_key of = {.run = r->param[0],
+	                            .round = r->param[1],
+	                            .before = network != NULL && strcmp(network, "before") == 0};
+	tp_status st = feature_maps_get(api_features(r), &of, &text, &size, &err);
 	if (st != TP_OK)
 		respond_error(r, st, &err);
 	else

@@ -64,7 +64,7 @@ static const struct {
 	 "{layer:str algorithm:str forward_ms:num backward_ms:num gflop_per_step:num "
 	 "gflops:num? peak_share:num?}"},
 	{"Features",
-	 "{round:int perplexity:num kl:num source:{shown:int of:int} target:{shown:int of:int} "
+	 "{round:int network:before|after perplexity:num kl:num source:{shown:int of:int} target:{shown:int of:int} "
 	 "points:[FeaturePoint]}"},
 	{"FeaturePoint", "{domain:source|easy|hard image:int name:str x:num y:num}"},
 	{"IouPoint", "{step:int round:int? phase:Phase miou:num? iou:[num?]}"},

@@ -19,15 +19,15 @@
 enum { ITERATIONS = 1000, FILE_LIMIT = 4 << 20, CHECKPOINT_PAGE = 100 };
 static const double PERPLEXITY = 30.0, PERPLEXITY_LEAST = 2.0;
 /* The first word changes when what is computed does: older files are then made anew. */
-static const char FILE_HEAD[] = "tpldd-features-1";
+static const char FILE_HEAD[] = "tpldd-features-2";
 
 struct feature_maps {
 	store *store;
 	int dirfd;
 	atomic_int stop;
 	pthread_mutex_t lock;
-	bool busy; /* the rest says with what */
-	int64_t run, round;
+	bool busy;
+	feature_map_key with;
 };
 
 tp_status feature_maps_create(store *s, int state_dirfd, feature_maps **ret, tp_err *err)
@@ -62,7 +62,7 @@ typedef struct domain {
 
 typedef struct map {
 	feature_maps *owner;
-	int64_t run, round;
+	feature_map_key key;
 	domain source, target;
 	bool *easy;       /* [target.count] */
 	float *x;         /* [points][dims] */
@@ -124,7 +124,7 @@ static tp_status choose(map *m, const run_row *run, tp_err *err)
 	m->easy = calloc(m->target.count + 1, sizeof *m->easy);
 	if (m->easy == NULL)
 		return tp_fail(err, TP_NOMEM, 0, "out of memory for the images of a round");
-	return round_split_load(s, m->run, m->round, m->target.count, m->easy, err);
+	return round_split_load(s, m->key.run, m->key.round, m->target.count, m->easy, err);
 }
 
 /* ---- computing -------------------------------------------------------------------------- */
@@ -227,9 +227,10 @@ static char *text_of(const map *m)
 		                          (json_int_t)row->index, "name", row->name, "x", m->y[2 * i], "y",
 		                          m->y[2 * i + 1]));
 	}
-	json_t *o = json_pack("{s:I, s:f, s:f, s:o, s:o, s:o}", "round", (json_int_t)m->round, "perplexity",
-	                      m->perplexity, "kl", m->kl, "source", shown(&m->source), "target",
-	                      shown(&m->target), "points", points);
+	json_t *o = json_pack("{s:I, s:s, s:f, s:f, s:o, s:o, s:o}", "round", (json_int_t)m->key.round,
+	                      "network", m->key.before ? "before" : "after", "perplexity", m->perplexity, "kl",
+	                      m->kl, "source", shown(&m->source), "target", shown(&m->target), "points",
+	                      points);
 	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	json_decref(o);
 	return text;
@@ -246,7 +247,7 @@ static void map_done(map *m)
 
 /* ---- the file --------------------------------------------------------------------------- */
 
-/* "tpldd-features-1 CHECKPOINT BODY\n", both SHA-256, then the body. */
+/* "tpldd-features-2 CHECKPOINT BODY\n", both SHA-256, then the body. */
 enum { HEAD_MAX = 200 };
 
 static size_t head_of(const char *checkpoint, const char *body, size_t size, char ret[HEAD_MAX])
@@ -256,13 +257,13 @@ static size_t head_of(const char *checkpoint, const char *body, size_t size, cha
 	return (size_t)snprintf(ret, HEAD_MAX, "%s %.64s %s\n", FILE_HEAD, checkpoint, sha);
 }
 
-static bool read_kept(const feature_maps *m, int64_t run, int64_t round, const char *checkpoint,
-                      char **ret, size_t *ret_size)
+static bool read_kept(const feature_maps *m, const feature_map_key *of, const char *checkpoint, char **ret,
+                      size_t *ret_size)
 {
 	char file[RUN_FILE_MAX], head[HEAD_MAX];
 	void *data;
 	size_t size;
-	run_features_file(run, round, file);
+	run_features_file(of->run, of->round, of->before, file);
 	if (file_read(m->dirfd, file, FILE_LIMIT, &data, &size, NULL) != TP_OK)
 		return false;
 	const char *end = memchr(data, '\n', size);
@@ -280,11 +281,11 @@ static bool read_kept(const feature_maps *m, int64_t run, int64_t round, const c
 }
 
 /* A map that cannot be kept is still given: it can be made again. */
-static void keep(const feature_maps *m, int64_t run, int64_t round, const char *checkpoint,
-                 const char *body, size_t size)
+static void keep(const feature_maps *m, const feature_map_key *of, const char *checkpoint, const char *body,
+                 size_t size)
 {
 	char file[RUN_FILE_MAX], head[HEAD_MAX];
-	run_features_file(run, round, file);
+	run_features_file(of->run, of->round, of->before, file);
 	file_part part[2] = {{head, head_of(checkpoint, body, size, head)}, {body, size}};
 	(void)!file_replace(m->dirfd, file, part, 2, NULL);
 }
@@ -306,14 +307,14 @@ static tp_status check_scored(store *s, int64_t run, int64_t round, tp_err *err)
 	              : tp_fail(err, TP_NOTFOUND, 0, "round %lld has not been scored", (long long)round);
 }
 
-/* The network that the round's training left. */
-static tp_status find_checkpoint(store *s, int64_t run, int64_t round, checkpoint_row *ret, tp_err *err)
+/* The network that the round's training left, or began with. */
+static tp_status find_checkpoint(store *s, const feature_map_key *of, checkpoint_row *ret, tp_err *err)
 {
-	int64_t after = 0;
+	int64_t after = 0, round = of->round - of->before; /* before round 0: ROUND_SOURCE */
 	for (;;) {
 		checkpoint_row *row;
 		size_t n, found = SIZE_MAX;
-		tp_status st = store_checkpoint_list(s, run, after, CHECKPOINT_PAGE, &row, &n, err);
+		tp_status st = store_checkpoint_list(s, of->run, after, CHECKPOINT_PAGE, &row, &n, err);
 		if (st != TP_OK)
 			return st;
 		for (size_t i = 0; i < n; i++)
@@ -326,6 +327,8 @@ static tp_status find_checkpoint(store *s, int64_t run, int64_t round, checkpoin
 		rows_done(row, n, sizeof *row, (void (*)(void *))checkpoint_row_done);
 		if (found < n)
 			return TP_OK;
+		if (n < CHECKPOINT_PAGE && round == ROUND_SOURCE)
+			return tp_fail(err, TP_CONFLICT, 0, "the run has no checkpoint of its source model");
 		if (n < CHECKPOINT_PAGE)
 			return tp_fail(err, TP_CONFLICT, 0,
 			               "round %lld has no checkpoint yet: its network is kept when its training "
@@ -334,7 +337,7 @@ static tp_status find_checkpoint(store *s, int64_t run, int64_t round, checkpoin
 	}
 }
 
-static tp_status begin(feature_maps *m, int64_t run, int64_t round, tp_err *err)
+static tp_status begin(feature_maps *m, const feature_map_key *of, tp_err *err)
 {
 	tp_status st = TP_OK;
 	(void)pthread_mutex_lock(&m->lock);
@@ -342,9 +345,9 @@ static tp_status begin(feature_maps *m, int64_t run, int64_t round, tp_err *err)
 		st = tp_fail(err, TP_CONFLICT, 0,
 		             "the features of run %lld, round %lld are being computed: one map at a time, ask "
 		             "again later",
-		             (long long)m->run, (long long)m->round);
+		             (long long)m->with.run, (long long)m->with.round);
 	else
-		m->busy = true, m->run = run, m->round = round;
+		m->busy = true, m->with = *of;
 	(void)pthread_mutex_unlock(&m->lock);
 	return st;
 }
@@ -356,41 +359,41 @@ static void end(feature_maps *m)
 	(void)pthread_mutex_unlock(&m->lock);
 }
 
-static tp_status make(feature_maps *m, const run_row *run, int64_t round, const checkpoint_row *c,
+static tp_status make(feature_maps *m, const run_row *run, const feature_map_key *of, const checkpoint_row *c,
                       char **ret, size_t *ret_size, tp_err *err)
 {
-	map of = {.owner = m, .run = run->id, .round = round};
+	map made = {.owner = m, .key = *of};
 	char *text = NULL;
-	tp_status st = begin(m, run->id, round, err);
+	tp_status st = begin(m, of, err);
 	if (st != TP_OK)
 		return st;
-	st = compute(&of, run, c, err);
-	if (st == TP_OK && (text = text_of(&of)) == NULL)
+	st = compute(&made, run, c, err);
+	if (st == TP_OK && (text = text_of(&made)) == NULL)
 		st = tp_fail(err, TP_NOMEM, 0, "out of memory for the answer");
 	if (st == TP_OK) {
 		*ret = text;
 		*ret_size = strlen(text);
-		keep(m, run->id, round, c->sha256, text, *ret_size);
+		keep(m, of, c->sha256, text, *ret_size);
 	}
-	map_done(&of);
+	map_done(&made);
 	end(m);
 	return st;
 }
 
-tp_status feature_maps_get(feature_maps *m, int64_t run, int64_t round, char **ret, size_t *ret_size,
+tp_status feature_maps_get(feature_maps *m, const feature_map_key *of, char **ret, size_t *ret_size,
                            tp_err *err)
 {
 	run_row row;
 	checkpoint_row c;
-	tp_status st = store_run_get(m->store, run, &row, err);
+	tp_status st = store_run_get(m->store, of->run, &row, err);
 	if (st != TP_OK)
 		return st;
-	st = check_scored(m->store, run, round, err);
+	st = check_scored(m->store, of->run, of->round, err);
 	if (st == TP_OK)
-		st = find_checkpoint(m->store, run, round, &c, err);
+		st = find_checkpoint(m->store, of, &c, err);
 	if (st == TP_OK) {
-		if (!read_kept(m, run, round, c.sha256, ret, ret_size))
-			st = make(m, &row, round, &c, ret, ret_size, err);
+		if (!read_kept(m, of, c.sha256, ret, ret_size))
+			st = make(m, &row, of, &c, ret, ret_size, err);
 		checkpoint_row_done(&c);
 	}
 	run_row_done(&row);

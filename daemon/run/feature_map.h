@@ -1,5 +1,5 @@
 /* feature_map: how the images of a round lie to each other in the eyes of the network that the round has
- * trained: features (train/image_features.h) of source, easy and hard target images, laid out in the plane
+ * trained, or of the one before it, which ranked them (of round 0: the source model): features (train/image_features.h) of source, easy and hard target images, laid out in the plane
  * (adapt/tsne.h). Computed when somebody asks, on the calling thread with a pool of one, as inference is;
  * one map at a time. A finished one is kept in a file of the round with the checkpoint's SHA-256: another
  * checkpoint, after a rewind, or a damaged file make it anew. The same checkpoint gives the same map. */
@@ -21,10 +21,15 @@ tp_status feature_maps_create(store *s, int state_dirfd, feature_maps **ret, tp_
 void feature_maps_stop(feature_maps *m);
 void feature_maps_free(feature_maps *m); /* NULL is fine; no call may be under way */
 
+typedef struct feature_map_key {
+	int64_t run, round;
+	bool before; /* the round's training; else after it */
+} feature_map_key;
+
 /* JSON as the API gives it, malloc'ed. TP_NOTFOUND: no such run, or the round has not been scored;
- * TP_CONFLICT: it has not been trained to its end, too few images, or another map is being computed.
- * Any thread. */
-tp_status feature_maps_get(feature_maps *m, int64_t run, int64_t round, char **ret, size_t *ret_size,
+ * TP_CONFLICT: the network is not there (the round has not been trained to its end), too few images, or another
+ * map is being computed. Any thread. */
+tp_status feature_maps_get(feature_maps *m, const feature_map_key *of, char **ret, size_t *ret_size,
                            tp_err *err) TP_MUST_CHECK;
 
 #endif

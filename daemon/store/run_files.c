@@ -68,9 +68,10 @@ void run_logits_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FIL
 	round_file(run, round, index, "logits", ret);
 }
 
-void run_features_file(int64_t run, int64_t round, char ret[RUN_FILE_MAX])
+void run_features_file(int64_t run, int64_t round, bool before, char ret[RUN_FILE_MAX])
 {
-	(void)snprintf(ret, RUN_FILE_MAX, "runs/%" PRId64 "/rounds/%" PRId64 "/features", run, round);
+	(void)snprintf(ret, RUN_FILE_MAX, "runs/%" PRId64 "/rounds/%" PRId64 "/features%s", run, round,
+	               before ? "-before" : "");
 }
 
 void thumb_file(int64_t dataset, int64_t index, char ret[RUN_FILE_MAX])

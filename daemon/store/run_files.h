@@ -1,7 +1,8 @@
 /* run_files: where a run's files lie below the state directory, in one place for the writer (the
  * trainer) and the reader (HTTP).
  *   runs/ID/checkpoints/NAME.safetensors
- *   runs/ID/rounds/R/INDEX.LAYER.png, INDEX.weight.png, INDEX.logits, features
+ *   runs/ID/rounds/R/INDEX.LAYER.png, INDEX.weight.png, INDEX.logits, features,
+ *     features-before
  *   weights/SHA256.safetensors         cache/thumbs/DATASET/INDEX.png */
 #ifndef TPLDD_STORE_RUN_FILES_H
 #define TPLDD_STORE_RUN_FILES_H
@@ -33,7 +34,7 @@ void run_layer_file(int64_t run, int64_t round, int64_t index, layer l, char ret
 void run_weight_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FILE_MAX]);
 void run_logits_file(int64_t run, int64_t round, int64_t index, char ret[RUN_FILE_MAX]);
 /* run/feature_map.h; a cache. */
-void run_features_file(int64_t run, int64_t round, char ret[RUN_FILE_MAX]);
+void run_features_file(int64_t run, int64_t round, bool before, char ret[RUN_FILE_MAX]);
 void thumb_file(int64_t dataset, int64_t index, char ret[RUN_FILE_MAX]);
 /* The stamp of a round's logits files (data/logits.h). */
 uint64_t run_logits_stamp(int64_t run, int64_t round);

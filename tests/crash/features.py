@@ -40,7 +40,24 @@ def shows_the_images(tap, d, run):
     tap.ok(len(places) == 24, "every image has its own place", f["points"])
     other = d.get(where(run, 0))
     tap.ok(other["round"] == 0 and other["points"] != f["points"], "another round has another picture", other)
+    before = d.get(where(run, 1) + "?network=before")
+    tap.ok((f["network"], before["network"]) == ("after", "before") and domains(before) == domains(f),
+           "before its training the round's images are split alike", before)
+    tap.ok(before["points"] != f["points"] and sorted(places_of(before)) == sorted(places_of(other)),
+           "and lie where the network of the round before puts them")
+    source = d.get(where(run, 0) + "?network=before")
+    tap.ok(domains(source) == domains(other) and source["points"] != other["points"],
+           "round 0 began with the source model", source)
+    tap.equal(d.get(where(run, 1)), f, "and the picture after it is still the same")
     return f
+
+
+def domains(f):
+    return [(p["domain"], p["image"]) for p in f["points"]]
+
+
+def places_of(f):
+    return [(p["x"], p["y"]) for p in f["points"]]
 
 
 def is_made_again(tap, d, run, kept, first):
@@ -48,7 +65,7 @@ def is_made_again(tap, d, run, kept, first):
         good = f.read()
     tap.equal(d.get(where(run, 1)), first, "asked again: the same")
     bad = {"cut off": good[:-40], "empty": b"", "a changed digit": good.replace(b"\"shown\":14", b"\"shown\":13"),
-           "of another checkpoint": b"tpldd-features-1 " + b"0" * 64 + good[81:], "of another format": b"x" + good[1:]}
+           "of another checkpoint": b"tpldd-features-2 " + b"0" * 64 + good[81:], "of another format": b"x" + good[1:]}
     for what, data in bad.items():
         assert data != good
         with open(kept, "wb") as f:
@@ -85,6 +102,7 @@ def names_what_is_missing(tap, d, run, kept):
     while d.run(slow)["phase"] != "phase1_training":
         time.sleep(0.05)
     tap.ok("round 0 has no checkpoint" in problem(where(slow, 0), 409), "a round still in training")
+    tap.ok(d.get(where(slow, 0) + "?network=before")["network"] == "before", "whose images can be seen as they were ranked")
     d.post("/api/v1/runs/%d/cancel" % slow, want=202)
     d.wait_state(slow)
 

@@ -185,6 +185,9 @@ def features_are_points(tpldctl, server, ctl):
     lines = tpldctl("run", "features", "1", "1")[0].splitlines()
     assert any(x.split() == ["perplexity", "2"] for x in lines), lines
     assert lines[-1].split() == ["hard", "30", "scene_030", "1.75", "-0.25"], lines
+    assert any(x.split() == ["network", "after"] for x in lines), lines
+    lines = tpldctl("run", "features", "1", "1", "--before")[0].splitlines()
+    assert any(x.split() == ["network", "before"] for x in lines), lines
     assert "no checkpoint" in tpldctl("run", "features", "1", "0", want=4)[1]
     tpldctl("run", "features", "1", "9", want=3)
     assert "a round" in tpldctl("run", "features", "1", "last", want=2)[1]

@@ -89,6 +89,8 @@ def features(s):
     path = V1 + "/runs/1/rounds/%s/features"
     f = s.json("GET", path % 1)
     has(f, "round", "perplexity", "kl", "source", "target", "points")
+    assert f["network"] == "after" and s.json("GET", path % 1 + "?network=before") == dict(f, network="before")
+    s.json("GET", path % 1 + "?network=none", want=400)
     assert f["round"] == 1 and f["source"] == {"shown": 2, "of": 60} and len(f["points"]) == 4, f
     assert [p["domain"] for p in f["points"]] == ["source", "source", "easy", "hard"]
     has(f["points"][3], "domain", "image", "name", "x", "y")

@@ -232,24 +232,25 @@ tp_status infer_round_npy(store *s, int state_dirfd, int64_t run, int64_t round,
 	return answer("", 0, INFER_NPY, ret, ret_size, err);
 }
 
-tp_status feature_maps_get(feature_maps *m, int64_t run, int64_t round, char **ret, size_t *ret_size,
+tp_status feature_maps_get(feature_maps *m, const feature_map_key *of, char **ret, size_t *ret_size,
                            tp_err *err)
 {
-	static const char text[] =
-		"{\"round\":1,\"perplexity\":2.0,\"kl\":0.25,\"source\":{\"shown\":2,\"of\":60},"
+	const char *network = of->before ? "before" : "after";
+	static const char rest[] =
+		"\"perplexity\":2.0,\"kl\":0.25,\"source\":{\"shown\":2,\"of\":60},"
 		"\"target\":{\"shown\":2,\"of\":60},\"points\":["
 		"{\"domain\":\"source\",\"image\":0,\"name\":\"scene_000\",\"x\":-1.5,\"y\":0.25},"
 		"{\"domain\":\"source\",\"image\":30,\"name\":\"scene_030\",\"x\":-1.25,\"y\":-0.5},"
 		"{\"domain\":\"easy\",\"image\":0,\"name\":\"scene_000\",\"x\":1.0,\"y\":0.5},"
 		"{\"domain\":\"hard\",\"image\":30,\"name\":\"scene_030\",\"x\":1.75,\"y\":-0.25}]}";
 	(void)m;
-	if (run != 1)
-		return tp_fail(err, TP_NOTFOUND, 0, "there is no run %lld", (long long)run);
-	if (round > 1)
-		return tp_fail(err, TP_NOTFOUND, 0, "round %lld has not been scored", (long long)round);
-	if (round == 0)
+	if (of->run != 1)
+		return tp_fail(err, TP_NOTFOUND, 0, "there is no run %lld", (long long)of->run);
+	if (of->round > 1)
+		return tp_fail(err, TP_NOTFOUND, 0, "round %lld has not been scored", (long long)of->round);
+	if (of->round == 0)
 		return tp_fail(err, TP_CONFLICT, 0, "round 0 has no checkpoint yet");
-	*ret = strdup(text);
-	*ret_size = sizeof text - 1;
-	return *ret != NULL ? TP_OK : tp_fail(err, TP_NOMEM, 0, "out of memory");
+	int n = asprintf(ret, "{\"round\":1,\"network\":\"%s\",%s", network, rest);
+	*ret_size = n > 0 ? (size_t)n : 0;
+	return n > 0 ? TP_OK : tp_fail(err, TP_NOMEM, 0, "out of memory");
 }

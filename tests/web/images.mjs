@@ -126,6 +126,14 @@ export async function images_tests({ browser, page, open, texts, hash }) {
 			"the picture beside the drawing",
 		);
 		await shot(page, "features");
+		const place = () => page.locator(".feature-map path.mark.hard").first().getAttribute("d");
+		const after = await place();
+		await page.getByRole("button", { name: "before this round's training" }).click();
+		await page.getByText("look alike to the network that ranked them").waitFor();
+		ok((await place()) !== after, "the same picture before and after the training");
+		await page.getByRole("button", { name: "after it" }).click();
+		await page.getByText("look alike to the network after this round").waitFor();
+		equal(await place(), after, "back again");
 		/* Another filter of the same round keeps it; another round asks anew. */
 		await page.getByRole("button", { name: "hard", exact: true }).click();
 		await page.getByText("1–60 of 105 images").first().waitFor();

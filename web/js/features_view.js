@@ -1,5 +1,5 @@
-/* features_view: images of both domains in the plane, by what a round's network sees in them: near ones look
- * alike to it. The daemon computes the places when asked (t-SNE). */
+/* features_view: images of both domains in the plane, by what the network before or after a round's training sees in
+ * them: near ones look alike to it. The daemon computes the places when asked (t-SNE). */
 
 import { get, picture } from "./api.js";
 import { h, replace, svg } from "./dom.js";
@@ -18,13 +18,19 @@ const DOMAINS = {
 	hard: "target, hard",
 };
 
-const kept = new Map(); /* "run/round" -> promise: a round's picture never changes */
+const NETWORKS = {
+	before: "before this round's training",
+	after: "after it",
+};
 
-function load(run_id, round) {
-	const key = `${run_id}/${round}`;
+const kept = new Map(); /* "run/round/network" -> promise: such a picture never changes */
+const key_of = (run_id, round, network) => `${run_id}/${round}/${network}`;
+
+function load(run_id, round, network) {
+	const key = key_of(run_id, round, network);
 	if (!kept.has(key)) {
 		/* Not ended with the page: the daemon goes on and keeps the picture. */
-		const promise = get(`/runs/${run_id}/rounds/${round}/features`);
+		const promise = get(`/runs/${run_id}/rounds/${round}/features`, { network });
 		kept.set(key, promise);
 		promise.catch(() => kept.delete(key));
 	}
@@ -161,9 +167,29 @@ function sentence(f) {
 export function features_view(run, round) {
 	const body = h("div"),
 		tools = h("div.tools");
-	const button = h("button", { id: "show-features", onclick: () => show() }, "Show features");
+	const button = h("button", { id: "show-features", onclick: () => show("after") }, "Show features");
 
-	async function show() {
+	function choice(network) {
+		return h(
+			"div.segmented",
+			{ role: "group", "aria-label": "features of the network" },
+			Object.entries(NETWORKS).map(([value, text]) =>
+				h(
+					"button.small",
+					{
+						id: `features-${value}`,
+						"aria-pressed": String(value === network),
+						onclick: () => value === network || show(value),
+					},
+					text,
+				),
+			),
+		);
+	}
+
+	let wanted = null;
+	async function show(network) {
+		wanted = network;
 		button.disabled = true;
 		replace(
 			body,
@@ -174,20 +200,23 @@ export function features_view(run, round) {
 			),
 		);
 		try {
-			const features = await load(run.id, round);
-			replace(tools, legend(features.points));
+			const features = await load(run.id, round, network);
+			if (wanted !== network) return;
+			replace(tools, legend(features.points), choice(network));
 			replace(
 				body,
 				drawing(run, round, features),
 				h("p.muted", sentence(features)),
 				h(
 					"p.muted",
-					"Images that lie close together look alike to the network after this round; directions and the gaps between groups mean little. ",
+					`Images that lie close together look alike to the network ${network === "before" ? "that ranked them, before this round's training" : "after this round"}; directions and the gaps between groups mean little. `,
 					"Where easy target images lie among the source's, the network treats both domains alike; hard ones that lie apart are what phase 2 is to draw towards the easy ones.",
 				),
 			);
 		} catch (e) {
+			if (wanted !== network) return;
 			button.disabled = false;
+			replace(tools, button, choice(null));
 			replace(body, problem_box(e));
 		}
 	}
@@ -200,6 +229,6 @@ export function features_view(run, round) {
 			"Source, easy and hard target images as points: near ones look alike to the network that this round has trained.",
 		),
 	);
-	if (kept.has(`${run.id}/${round}`)) show();
+	if (kept.has(key_of(run.id, round, "after"))) show("after");
 	return h("section.card", h("div.card-head", h("h2", "Features of the images"), tools), body);
 }

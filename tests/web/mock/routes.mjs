@@ -220,8 +220,8 @@ export const ROUTES = [
 	["GET /runs/:id/rounds", ({ id }) => state.rounds_done(find_run(id))],
 	[
 		"GET /runs/:id/rounds/:r/features",
-		({ id, r }) => {
-			const features = state.features(find_run(id), Number(r));
+		({ id, r, q }) => {
+			const features = state.features(find_run(id), Number(r), q.get("network") === "before");
 			if (!features) throw new Refusal(404, `round ${r} has not been scored`);
 			if (r === "1" && !state.asked.has(r)) {
 				state.asked.add(r);

@@ -344,9 +344,9 @@ export function profile(run, round) {
 }
 
 /* Three clouds; the hard one comes nearer from round to round. null: the round has not been scored. */
-export function features(run, round) {
+export function features(run, round, before) {
 	if (!rounds_done(run).some((r) => r.round === round)) return null;
-	const r = random(40 + round);
+	const r = random(40 + round - before);
 	const at = (x, y) => ({ x: x + 4 * (r() - 0.5), y: y + 4 * (r() - 0.5) });
 	const source = Array.from({ length: 50 }, (_, i) => ({
 		domain: "source",
@@ -358,10 +358,11 @@ export function features(run, round) {
 		domain: i.split,
 		image: i.id,
 		name: i.name,
-		...(i.split === "easy" ? at(-1, 1) : at(6 - round, -1)),
+		...(i.split === "easy" ? at(-1, 1) : at(6 - round + before, -1)),
 	}));
 	return {
 		round,
+		network: before ? "before" : "after",
 		perplexity: 30,
 		kl: 0.61,
 		source: { shown: 50, of: 400 },
