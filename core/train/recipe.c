@@ -121,7 +121,7 @@ static const struct {
 	{"tpld-plus", "/self_training/teacher/momentum", 0.99},
 	{"tpld-plus", "/self_training/class_mix/chance", 1},
 	{"tpld-plus", "/self_training/norm_alignment/strength", 0.5},
-	/* Measured (docs/results.md): without it teaching gains with one seed and loses ten points with another. */
+	/* Measured (docs/results.md): without it teaching gains two points with some seeds, loses ten with others. */
 	{"tpld-plus", "/self_training/norm_alignment/required", 1},
 	{"tpld-plus", "/self_training/online_labels/threshold", 0.968},
 	{"tpld-plus", "/self_training/phase1_rounds", 2},

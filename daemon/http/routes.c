@@ -138,8 +138,8 @@ static const route table[] = {
 	{HTTP_GET, "/api/v1/runs/{id}/rounds/{round}/features", HEAVY, .success = 200,
 	 .query = "network:before|after", .answer_schema = "Features",
 	 .summary = "Images of both domains in the plane (t-SNE), by what the network after the round's training "
-	            "(or before it: the one that ranked them) sees in them: seconds to minutes the first time, longer for large networks, kept "
-	            "afterwards; 409 while another is computed or the round trains",
+	            "(or before it: the one that ranked them) sees in them: seconds to minutes the first time, "
+	            "longer for large networks, kept afterwards; 409 while another is computed or the round trains",
 	 .handler = api_run_features},
 	{HTTP_GET, "/api/v1/runs/{id}/profile", WORKER, .success = 200, .query = "round:str",
 	 .answer_schema = "Profile",

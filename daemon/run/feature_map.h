@@ -1,8 +1,9 @@
 /* feature_map: how the images of a round lie to each other in the eyes of the network that the round has
- * trained, or of the one before it, which ranked them (of round 0: the source model): features (train/image_features.h) of source, easy and hard target images, laid out in the plane
- * (adapt/tsne.h). Computed when somebody asks, on the calling thread with a pool of one, as inference is;
- * one map at a time. A finished one is kept in a file of the round with the checkpoint's SHA-256: another
- * checkpoint, after a rewind, or a damaged file make it anew. The same checkpoint gives the same map. */
+ * trained, or of the one before it, which ranked them (of round 0: the source model): features
+ * (train/image_features.h) of source, easy and hard target images, laid out in the plane (adapt/tsne.h). Computed
+ * when somebody asks, on the calling thread with a pool of one, as inference is; one map at a time. A finished one
+ * is kept in a file of the round with the checkpoint's SHA-256: another checkpoint, after a rewind, or a damaged
+ * file make it anew. The same checkpoint gives the same map. */
 #ifndef TPLDD_FEATURE_MAP_H
 #define TPLDD_FEATURE_MAP_H
 
