@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { MAX_CHANNELS = 4096, MAX_CLASSES = 256 };
+enum { MAX_CHANNELS = 4096 };
 
 /* Per-channel sums of one layer's bare convolution over all images. */
 typedef struct moments {
@@ -14,9 +14,10 @@ typedef struct moments {
 	double count;
 } moments;
 
-static void add_image(void *arg, const float *y, size_t pixels, size_t channels)
+static void add_image(void *arg, const float *y, size_t h, size_t w, size_t channels)
 {
 	moments *m = arg;
+	size_t pixels = h * w;
 	for (size_t p = 0; p < pixels; p++) {
 		for (size_t c = 0; c < channels; c++) {
 			double v = (double)y[p * channels + c];
@@ -41,11 +42,20 @@ static graph prefix_of(const graph *g, node *copy, size_t last)
 }
 
 /* Called with what a network puts out for one image. */
-typedef void see(void *arg, const float *y, size_t pixels, size_t channels);
+typedef void see(void *arg, const float *y, size_t h, size_t w, size_t channels);
 
-/* Shows what `g` puts out for each image. */
-static tp_status pass_all(const norm_spec *c, const graph *g, const norm_inputs *in, const float *values,
-                          see *see, void *arg, tp_err *err)
+/* dst = src mirrored left to right, both [h][w][channels]. */
+static void mirror(const float *src, size_t h, size_t w, size_t channels, float *dst)
+{
+	for (size_t y = 0; y < h; y++)
+		for (size_t x = 0; x < w; x++)
+			memcpy(dst + (y * w + w - 1 - x) * channels, src + (y * w + x) * channels,
+			       channels * sizeof(float));
+}
+
+/* Shows what `g` puts out for each image; `mirrored`: after each for its mirror image, too. */
+static tp_status pass_all(const norm_spec *c, const graph *g, const norm_inputs *in, bool mirrored,
+                          const float *values, see *see, void *arg, tp_err *err)
 {
 	exec_spec spec = {.graph = g,
 	                  .in_h = c->h,
@@ -59,12 +69,16 @@ static tp_status pass_all(const norm_spec *c, const graph *g, const norm_inputs 
 		return st;
 	const exec_size *size = exec_sizes(e);
 	exec_prepare(e, values);
-	for (size_t i = 0; i < in->count && st == TP_OK; i++) {
-		const float *y;
-		memcpy(exec_input(e), in->image[i], c->h * c->w * g->channels[0] * sizeof(float));
+	size_t passes = mirrored ? 2 * in->count : in->count;
+	for (size_t i = 0; i < passes && st == TP_OK; i++) {
+		const float *y, *image = in->image[mirrored ? i / 2 : i];
+		if (mirrored && i % 2 == 1)
+			mirror(image, c->h, c->w, g->channels[0], exec_input(e));
+		else
+			memcpy(exec_input(e), image, c->h * c->w * g->channels[0] * sizeof(float));
 		st = exec_forward(e, &y, err);
 		if (st == TP_OK)
-			see(arg, y, size->out_h * size->out_w, size->out_c);
+			see(arg, y, size->out_h, size->out_w, size->out_c);
 	}
 	exec_free(e);
 	return st;
@@ -76,7 +90,7 @@ static tp_status measure(const norm_spec *c, const norm_inputs *in, node *copy, 
 {
 	graph prefix = prefix_of(c->net, copy, last);
 	memset(m, 0, sizeof *m);
-	return pass_all(c, &prefix, in, values, add_image, m, err);
+	return pass_all(c, &prefix, in, false, values, add_image, m, err);
 }
 
 static double mean_of(const moments *m, size_t c) { return m->sum[c] / m->count; }
@@ -189,30 +203,64 @@ static tp_status align_target(const norm_spec *spec, const norm_inputs *target, 
 	return st;
 }
 
+/* Counts the classes of images, and where those of a mirror image differ; an image and its mirror image take turns. */
 typedef struct votes {
-	size_t count[MAX_CLASSES], all;
+	size_t count[NORMS_MAX_CLASSES], all, differ;
+	bool is_mirror;  /* whose turn it is */
+	uint8_t *seen; /* of the image, [h][w] */
 } votes;
 
-static void count_best(void *arg, const float *z, size_t pixels, size_t classes)
+static size_t best_of(const float *z, size_t classes)
 {
-	votes *v = arg;
-	for (size_t i = 0; i < pixels; i++, z += classes) {
-		size_t best = 0;
-		for (size_t k = 1; k < classes; k++)
-			best = z[k] > z[best] ? k : best;
-		v->count[best]++;
-	}
-	v->all += pixels;
+	size_t best = 0;
+	for (size_t k = 1; k < classes; k++)
+		best = z[k] > z[best] ? k : best;
+	return best;
 }
 
-tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
-                                 double *ret_share, tp_err *err)
+static void count_best(void *arg, const float *z, size_t h, size_t w, size_t classes)
 {
-	votes v = {.all = 0};
-	tp_status st = pass_all(spec, spec->net, in, values, count_best, &v, err);
-	for (size_t k = 0; k < spec->net->channels[spec->net->values - 1] && st == TP_OK; k++)
-		ret_share[k] = (double)v.count[k] / (double)v.all;
+	votes *v = arg;
+	for (size_t i = 0; i < h * w; i++) {
+		size_t best = best_of(z + i * classes, classes);
+		if (v->is_mirror) {
+			v->differ += best != v->seen[i / w * w + w - 1 - i % w];
+		} else {
+			v->seen[i] = (uint8_t)best;
+			v->count[best]++;
+		}
+	}
+	v->all += v->is_mirror ? 0 : h * w;
+	v->is_mirror = !v->is_mirror;
+}
+
+tp_status norms_predict(const norm_spec *spec, const norm_inputs *in, const float *values, norm_predictions *ret,
+                        tp_err *err)
+{
+	size_t classes = spec->net->channels[spec->net->values - 1];
+	/* No network puts out more positions than it takes in. */
+	votes v = {.seen = malloc(spec->h * spec->w)};
+	tp_status st = v.seen == NULL ? tp_fail(err, TP_NOMEM, 0, "out of memory for predictions")
+	                                : pass_all(spec, spec->net, in, true, values, count_best, &v, err);
+	*ret = (norm_predictions){0};
+	for (size_t k = 0; k < classes && st == TP_OK; k++)
+		ret->share[k] = (double)v.count[k] / (double)v.all;
+	if (st == TP_OK)
+		ret->mirror_change = (double)v.differ / (double)v.all;
+	free(v.seen);
 	return st;
+}
+
+static norm_outcome outcome_of(const norm_predictions *before, const norm_predictions *after, double limit)
+{
+	static const double weight = 6.0;
+	norm_outcome o = {.mirror = before->mirror_change > 0.0 ? after->mirror_change / before->mirror_change
+	                                                        : 1.0};
+	for (size_t k = 0; k < NORMS_MAX_CLASSES; k++)
+		o.shift += 0.5 * fabs(after->share[k] - before->share[k]);
+	o.doubt = o.mirror + weight * o.shift;
+	o.kept = o.doubt <= limit;
+	return o;
 }
 
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
@@ -221,26 +269,23 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 	const graph *g = spec->net;
 	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
 	float *as_were = NULL;
-	double before[MAX_CLASSES], after[MAX_CLASSES];
+	norm_predictions before, after;
 	walk w;
 	tp_status st = walk_init(&w, spec, true, err);
 	if (st == TP_OK)
 		st = mem_floats(norms, &as_were, err);
 	if (st == TP_OK) {
 		memcpy(as_were, values + trained, norms * sizeof(float));
-		st = norms_predicted_shares(spec, target, values, before, err);
+		st = norms_predict(spec, target, values, &before, err);
 	}
 	if (st == TP_OK)
 		st = measure_source(spec, source, values, &w, err);
 	if (st == TP_OK)
 		st = align_target(spec, target, a, values, &w, err);
 	if (st == TP_OK)
-		st = norms_predicted_shares(spec, target, values, after, err);
+		st = norms_predict(spec, target, values, &after, err);
 	if (st == TP_OK) {
-		*ret = (norm_outcome){.shift = 0.0};
-		for (size_t k = 0; k < g->channels[g->values - 1]; k++)
-			ret->shift += 0.5 * fabs(after[k] - before[k]);
-		ret->kept = ret->shift <= limit;
+		*ret = outcome_of(&before, &after, limit);
 		if (!ret->kept)
 			memcpy(values + trained, as_were, norms * sizeof(float));
 	}

@@ -39,22 +39,33 @@ typedef struct norm_spec {
 tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, float *values,
                           tp_err *err) TP_MUST_CHECK;
 
-/* Is an aligned network better? Without labels nobody knows. But where style alone differs, alignment changes
- * little of what is predicted overall; where it moves the classes' shares much, it has moved class
- * evidence. ret_share[K]: share of the outputs (at the network's resolution) predicted as each class; does not
- * change `values`. */
-tp_status norms_predicted_shares(const norm_spec *spec, const norm_inputs *in, const float *values,
-                                 double *ret_share, tp_err *err) TP_MUST_CHECK;
-/* Half the sum of the shares' changes, of an alignment by 0.5: up to 0.047 it helped, from 0.088 on it did harm, also
- * where a smaller a moved them less (measured: docs/results.md). */
-#define NORMS_SHIFT_LIMIT 0.065
+/* Is an aligned network better? Without labels nobody knows, but two things tell: how much of what is predicted
+ * overall it changes, and whether the network agrees better or worse with itself on mirrored images. Where only style
+ * differs, alignment changes little, or much for the better; where it has moved class evidence, it changes much and
+ * the network agrees less with itself. */
+enum { NORMS_MAX_CLASSES = 256 };
+
+typedef struct norm_predictions {
+	double share[NORMS_MAX_CLASSES]; /* of the outputs (at the network's resolution) predicted as each class */
+	double mirror_change;            /* share of the outputs whose class the mirrored image does not get there */
+} norm_predictions;
+
+/* Does not change `values`. */
+tp_status norms_predict(const norm_spec *spec, const norm_inputs *in, const float *values, norm_predictions *ret,
+                        tp_err *err) TP_MUST_CHECK;
 
 typedef struct norm_outcome {
-	double shift; /* what it moved the predicted shares of the target by: half the sum of changes */
-	bool kept;    /* else `values` are as they were */
+	double shift;  /* half the sum of the changes of the predicted shares */
+	double mirror; /* mirror_change after it by that before it; 1 where that was 0 */
+	double doubt;  /* mirror + 6 shift */
+	bool kept;     /* else `values` are as they were */
 } norm_outcome;
 
-/* Aligns by a where shift <= limit (INFINITY: in any case), else not at all. */
+/* Measured with a = 0.5 and 32 crops on six pairs of domains, twenty source models (docs/results.md): a doubt of up to
+ * 1.39 did no harm (+0.1 to +18.8 points of mIoU), one of 1.71 or more did (-0.5 to -6.6). */
+#define NORMS_DOUBT_LIMIT 1.55
+
+/* Aligns by a where doubt <= limit (INFINITY: in any case), else not at all. */
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
                       double limit, float *values, norm_outcome *ret, tp_err *err) TP_MUST_CHECK;
 /* What that keeps of the source, beside the network's own memory. */

@@ -206,7 +206,8 @@ static const recipe_field fields[] = {
 	 .value = {0}, .text = "0 keeps the source's statistics (off), 1 takes the target's",
 	 .origin = "own, measured (9.1): 0.5"},
 	{"/self_training/norm_alignment/check", FIELD_BOOL, SELF(norm_check), .high = 1, .value = {true},
-	 .text = "Taken back where it moves the predicted shares of the classes by more than 6.5 %",
+	 .text = "Taken back where it moves the predicted shares of the classes much, the less the network agrees"
+		 " with itself on mirrored images the sooner",
 	 .origin = "own, measured"},
 	{"/self_training/norm_alignment/required", FIELD_BOOL, SELF(norm_required), .high = 1, .value = {false},
 	 .text = "Where it is taken back, the run ends with its source model instead of teaching without it",

@@ -71,7 +71,7 @@ typedef struct job {
 	pool *pool;
 	train_state state;
 	size_t at;          /* stage */
-	char end[120];       /* why the run ends with stage `at`, though others follow; "": it does not */
+	char end[160];      /* why the run ends with stage `at`, though others follow; "": it does not */
 	double sgemm_gflops; /* profile_sgemm_gflops, 0 before it was measured */
 	double spent, since; /* training seconds: before this start; monotonic time it began */
 	/* Metrics not yet in the database. */

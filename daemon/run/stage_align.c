@@ -27,7 +27,7 @@ static tp_status align(job *j, norm_outcome *ret, tp_err *err)
 		                  .pool = j->pool,
 		                  .stop = j->stop};
 		st = norms_align(&spec, &s, &t, r->self.norm_strength,
-		                 r->self.norm_check ? NORMS_SHIFT_LIMIT : (double)INFINITY, j->state.values,
+		                 r->self.norm_check ? NORMS_DOUBT_LIMIT : (double)INFINITY, j->state.values,
 		                 ret, err);
 	}
 	crops_done(&source);
@@ -49,11 +49,13 @@ tp_status stage_align(job *j, tp_err *err)
 		st = job_save(j, j->at, 0, !ends, err);
 	if (st != TP_OK)
 		return st;
-	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"shift\":%.6f}", o.kept ? "true" : "false", o.shift);
+	(void)snprintf(text, sizeof text, "{\"kept\":%s,\"shift\":%.6f,\"mirror\":%.6f}",
+	               o.kept ? "true" : "false", o.shift, o.mirror);
 	job_event(j, "norms.aligned", text);
 	if (ends)
 		(void)snprintf(j->end, sizeof j->end,
-		               "ends with the source model: aligning its norms moved %.1f %% of the predictions, the limit is %.1f %%",
-		               100.0 * o.shift, 100.0 * NORMS_SHIFT_LIMIT);
+		               "ends with the source model: aligning its norms moves %.1f %% of the predictions, and mirror "
+		               "images differ %.2f times as much",
+		               100.0 * o.shift, o.mirror);
 	return TP_OK;
 }

@@ -49,12 +49,12 @@ def test(tap, place, rnd, args):
            "and where it is kept", events)
 
     kills = 0
-    for _ in range(100 if args.long else 3):
+    while kills < (300 if args.long else 6):
         d = place.prepared(threads=2)
         d.start()
         run = d.submit(config(required=True))
         while True:
-            time.sleep(rnd.uniform(0.0, whole))
+            time.sleep(rnd.uniform(0.0, 0.7 * whole))
             d.kill()
             if lib.standing(d.state, run)[0] == "completed":
                 break
@@ -65,7 +65,7 @@ def test(tap, place, rnd, args):
         if got != want:
             tap.equal(got, want, "killed, it ends the same")
             return
-    tap.ok(kills > 0, "killed %d times, it ends the same" % kills)
+    tap.ok(True, "killed %d times, it ends the same" % kills)
 
 
 lib.main(test, __doc__)

@@ -309,7 +309,18 @@ static void alignment_has_its_measure(void **state)
 	graph_done(&g);
 }
 
-static void alignment_that_moves_the_shares_too_far_is_taken_back(void **state)
+static norm_predictions predicted(const graph *g, float *const *image, size_t threads, const float *values)
+{
+	norm_predictions ret;
+	pool *p = new_pool(threads);
+	norm_spec spec = spec_of(g, p);
+	norm_inputs in = inputs(image);
+	assert_ok(norms_predict(&spec, &in, values, &ret, err));
+	pool_free(p);
+	return ret;
+}
+
+static void doubtful_alignment_is_taken_back(void **state)
 {
 	(void)state;
 	graph g = small_network();
@@ -317,13 +328,21 @@ static void alignment_that_moves_the_shares_too_far_is_taken_back(void **state)
 	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
 	norm_outcome all, just, none;
 	float *by_all = within(&g, others, 0.5, (double)INFINITY, 2, trained, &all);
-	assert_true(all.kept && all.shift > 0.0);
-	float *allowed = within(&g, others, 0.5, all.shift, 2, trained, &just);
-	assert_true(just.kept && just.shift == all.shift);
+	assert_true(all.kept && all.shift > 0.0 && all.mirror > 0.0);
+	assert_near(all.doubt, all.mirror + 6 * all.shift, 1e-12);
+	float *allowed = within(&g, others, 0.5, all.doubt, 2, trained, &just);
+	assert_true(just.kept && just.doubt == all.doubt);
 	assert_memory_equal(allowed, by_all, g.params.floats * sizeof(float));
-	float *refused = within(&g, others, 0.5, 0.99 * all.shift, 2, trained, &none);
-	assert_true(!none.kept && none.shift == all.shift);
+	float *refused = within(&g, others, 0.5, 0.99 * all.doubt, 2, trained, &none);
+	assert_true(!none.kept && none.doubt == all.doubt);
 	assert_memory_equal(refused, trained, g.params.floats * sizeof(float));
+	/* What it says is what the predictions before and after say. */
+	norm_predictions p = predicted(&g, others, 1, trained), q = predicted(&g, others, 1, by_all);
+	double shift = 0;
+	for (size_t k = 0; k < CLASSES; k++)
+		shift += 0.5 * fabs(q.share[k] - p.share[k]);
+	assert_near(all.shift, shift, 1e-12);
+	assert_near(all.mirror, q.mirror_change / p.mirror_change, 1e-12);
 	mem_free(by_all);
 	mem_free(allowed);
 	mem_free(refused);
@@ -333,33 +352,35 @@ static void alignment_that_moves_the_shares_too_far_is_taken_back(void **state)
 	graph_done(&g);
 }
 
-static void predicted_shares_are_counted(void **state)
+static void predictions_are_counted(void **state)
 {
 	(void)state;
 	graph g = small_network();
 	float *before = fresh(&g), *trained = calibrated(&g, 2, before);
-	double one[CLASSES], three[CLASSES], sum = 0;
-	for (size_t threads = 1; threads <= 3; threads += 2) {
-		pool *p = new_pool(threads);
-		norm_spec spec = spec_of(&g, p);
-		norm_inputs in = inputs(pictures);
-		assert_ok(norms_predicted_shares(&spec, &in, trained, threads == 1 ? one : three, err));
-		pool_free(p);
-	}
-	for (size_t k = 0; k < CLASSES; k++)
-		sum += one[k];
+	double sum = 0;
+	norm_predictions one = predicted(&g, pictures, 1, trained), three = predicted(&g, pictures, 3, trained);
+	for (size_t k = 0; k < NORMS_MAX_CLASSES; k++)
+		sum += one.share[k];
 	assert_near(sum, 1.0, 1e-12);
-	assert_memory_equal(one, three, sizeof one);
-	/* One class above all others everywhere: its bias. */
+	assert_memory_equal(&one, &three, sizeof one);
+	assert_true(one.mirror_change > 0.0 && one.mirror_change < 1.0);
+	/* The mirror image's mirror image is the image: what changes between them is the same. */
+	float *flipped[IMAGES];
+	for (size_t i = 0; i < IMAGES; i++) {
+		flipped[i] = floats(H * W * 3);
+		for (size_t q = 0; q < H * W * 3; q++)
+			flipped[i][q] = pictures[i][(q / 3 / W * W + W - 1 - q / 3 % W) * 3 + q % 3];
+	}
+	norm_predictions turned = predicted(&g, flipped, 2, trained);
+	assert_true(turned.mirror_change == one.mirror_change);
+	for (size_t i = 0; i < IMAGES; i++)
+		mem_free(flipped[i]);
+	/* One class above all others everywhere, by its bias: nothing changes. */
 	for (size_t i = 0; i < g.params.count; i++)
 		if (g.params.item[i].kind == PARAM_BIAS && g.params.item[i].head)
 			trained[g.params.item[i].offset + 2] = 1e4f;
-	pool *p = new_pool(2);
-	norm_spec spec = spec_of(&g, p);
-	norm_inputs in = inputs(pictures);
-	assert_ok(norms_predicted_shares(&spec, &in, trained, one, err));
-	assert_true(one[2] == 1.0 && one[0] == 0.0);
-	pool_free(p);
+	one = predicted(&g, pictures, 2, trained);
+	assert_true(one.share[2] == 1.0 && one.share[0] == 0.0 && one.mirror_change == 0.0);
 	mem_free(before);
 	mem_free(trained);
 	graph_done(&g);
@@ -374,8 +395,8 @@ int main(void)
 		cmocka_unit_test(activations_come_to_ordinary_size),
 		cmocka_unit_test(the_target_comes_out_as_the_source_did),
 		cmocka_unit_test(alignment_has_its_measure),
-		cmocka_unit_test(alignment_that_moves_the_shares_too_far_is_taken_back),
-		cmocka_unit_test(predicted_shares_are_counted),
+		cmocka_unit_test(doubtful_alignment_is_taken_back),
+		cmocka_unit_test(predictions_are_counted),
 		cmocka_unit_test(it_stops_on_request),
 	};
 	return cmocka_run_group_tests(tests, make_pictures, free_pictures);
