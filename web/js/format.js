@@ -142,7 +142,7 @@ export function sentence(run) {
 			return "Writing the last files.";
 		case "completed":
 			if (run.rounds_total && is_source(run.round))
-				return "The alignment of the batch norms was taken back, and without it nothing is taught: the source model is the result.";
+				return "The alignment of the batch norms was taken back, and without it nothing is taught: the source model is the result (norm_alignment.required: false teaches all the same).";
 			return run.rounds_total ? `All ${run.rounds_total} rounds are done.` : "Done.";
 		case "failed":
 			return `Failed at ${here}.`;
