@@ -206,8 +206,8 @@ static tp_status align_target(const norm_spec *spec, const norm_inputs *target, 
 /* Counts the classes of images, and where those of a mirror image differ; an image and its mirror image take turns. */
 typedef struct votes {
 	size_t count[NORMS_MAX_CLASSES], all, differ;
-	bool is_mirror;  /* whose turn it is */
-	uint8_t *seen; /* of the image, [h][w] */
+	bool is_mirror; /* whose turn it is */
+	uint8_t *seen;  /* of the image, [h][w] */
 } votes;
 
 static size_t best_of(const float *z, size_t classes)
