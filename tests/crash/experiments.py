@@ -71,6 +71,15 @@ def shape(tap, e, runs, lines):
            all(len(x.split(",")) == 8 + len(e["classes"]) for x in lines), "one CSV line for each cell", lines)
 
 
+def weights_of_parts(tap, d, e):
+    cost = [r[0] for r in lib.database(d.state).execute(
+        "SELECT cost FROM experiment_part WHERE experiment = %d AND config != '' ORDER BY idx" % e["id"])]
+    step = 3 * 2 * 32 * 48  # passes, batch, crop
+    source, tpld, flipped = cost[:2], cost[2:4], cost[4:]
+    tap.ok(source == [10 * step] * 2 and all(c > 16 * step for c in tpld) and all(0 < c < 16 * step for c in flipped),
+           "parts weigh what they compute: steps, scoring, an evaluation alone", cost)
+
+
 def same_bits(tap, place, d, e):
     """A cell against a run that trains its source model itself."""
     run = e["variants"][1]["cells"][1]["run"]
@@ -206,6 +215,7 @@ def failing(tap, place):
 def test(tap, place, rnd, args):
     d, where, e, runs, lines = whole(place)
     shape(tap, e, runs, lines)
+    weights_of_parts(tap, d, e)
     same_bits(tap, place, d, e)
     initial_checkpoints(tap, d, where, e)
     deleted(tap, d, where, e)
