@@ -39,12 +39,12 @@ typedef struct norm_spec {
 tp_status norms_calibrate(const norm_spec *spec, const norm_inputs *source, float *values,
                           tp_err *err) TP_MUST_CHECK;
 
+enum { NORMS_MAX_CLASSES = 256 };
+
 /* Is an aligned network better? Without labels nobody knows, but two things tell: how much of what is predicted
  * overall it changes, and whether the network agrees better or worse with itself on mirrored images. Where only style
  * differs, alignment changes little, or much for the better; where it has moved class evidence, it changes much and
  * the network agrees less with itself. */
-enum { NORMS_MAX_CLASSES = 256 };
-
 typedef struct norm_predictions {
 	double share[NORMS_MAX_CLASSES]; /* of the outputs (at the network's resolution) predicted as each class */
 	double mirror_change;            /* share of the outputs whose class the mirrored image does not get there */

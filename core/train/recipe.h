@@ -76,7 +76,7 @@ typedef struct recipe {
 		double class_mix;      /* chance that a target sample gets source classes pasted; 0: off */
 		double norm_strength;  /* a of the norm alignment; 0: off */
 		size_t norm_images;    /* of each domain, measured for it */
-		bool norm_check;       /* taken back where nothing tells that it helps (train/norms.h) */
+		bool norm_check;       /* taken back where it looks harmful (train/norms.h) */
 		bool norm_required;    /* no rounds where it was taken back */
 		double source_portion_initial, source_portion_step, source_portion_max;
 		double source_per_target; /* at least so many source images per target image in a round */
