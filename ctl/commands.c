@@ -82,7 +82,7 @@ static const ctl_command table[] = {
 	 "Follow a run; ends with its result (0 completed, 1 failed or cancelled)", run_watch,
 	 {WATCH_OPTIONS}},
 	{"run", "pause", "RUN...", "Pause at the next step", run_pause, {{0}}},
-	{"run", "resume", "RUN...", "Go on", run_resume, {{0}}},
+	{"run", "resume", "RUN...", "Go on; a failed run tries again from its last checkpoint", run_resume, {{0}}},
 	{"run", "cancel", "RUN...", "End for good, keeping what is there", run_cancel, {{0}}},
 	{"run", "rm", "RUN...", "Delete ended runs with their files", run_rm, {{0}}},
 	{"run", "metrics", "RUN", "Losses and other curves", run_metrics,

@@ -114,7 +114,7 @@ static const route table[] = {
 	 .summary = "Pause at the next step", .handler = api_run_pause},
 	{HTTP_POST, "/api/v1/runs/{id}/resume", ACTION, ACTION_BODY, .success = 202,
 	 .answer_schema = "Run",
-	 .summary = "Back into the queue", .handler = api_run_resume},
+	 .summary = "Back into the queue; a failed run goes on from its last checkpoint", .handler = api_run_resume},
 	{HTTP_POST, "/api/v1/runs/{id}/cancel", ACTION, ACTION_BODY, .success = 202,
 	 .answer_schema = "Run",
 	 .summary = "Stop for good", .handler = api_run_cancel},

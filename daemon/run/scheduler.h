@@ -14,8 +14,9 @@
  *   cancelling conflict     conflict     -
  *   completing conflict     conflict     conflict
  *   interrupted paused      queued       cancelled
+ *   failed     conflict     queued       conflict     (goes on from its last checkpoint)
  *   cancelled  conflict     conflict     -
- *   completed, failed: conflict
+ *   completed: conflict
  * An action that already holds (-) is accepted without effect. */
 #ifndef TPLDD_SCHEDULER_H
 #define TPLDD_SCHEDULER_H

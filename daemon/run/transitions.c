@@ -15,7 +15,7 @@ static const signed char next_state[RUN_STATES][RUN_EVENTS] = {
 	[RUN_CANCELLING]  = { NO,           RUN_CANCELLING, NO,       NO,         RUN_CANCELLING, RUN_CANCELLED, RUN_COMPLETING, NO,            RUN_FAILED, RUN_CANCELLED, RUN_CANCELLED },
 	[RUN_COMPLETING]  = { NO,           NO,          NO,          NO,         NO,             NO,            NO,             RUN_COMPLETED, RUN_FAILED, RUN_QUEUED, RUN_INTERRUPTED },
 	[RUN_COMPLETED]   = { NO,           NO,          NO,          NO,         NO,             NO,            NO,             NO,            NO,         NO,         NO },
-	[RUN_FAILED]      = { NO,           NO,          NO,          NO,         NO,             NO,            NO,             NO,            NO,         NO,         NO },
+	[RUN_FAILED]      = { NO,           NO,          NO,          RUN_QUEUED, NO,             NO,            NO,             NO,            NO,         NO,         NO },
 	[RUN_CANCELLED]   = { NO,           NO,          NO,          NO,         RUN_CANCELLED,  NO,            NO,             NO,            NO,         NO,         NO },
 	[RUN_INTERRUPTED] = { NO,           NO,          RUN_PAUSED,  RUN_QUEUED, RUN_CANCELLED,  NO,            NO,             NO,            NO,         RUN_QUEUED, NO },
 };

@@ -327,6 +327,34 @@ tp_status part_keep_result(db *d, int64_t run, tp_err *err)
 	return stmt_run(&q, "keep what the run measured");
 }
 
+/* A cancelled experiment has ended for good: it would cancel the run at once. */
+tp_status part_reopen(db *d, int64_t run, tp_err *err)
+{
+	int64_t id;
+	stmt q = stmt_open(d,
+	                   "SELECT e.id FROM experiment e JOIN run r ON r.experiment = e.id"
+	                   " WHERE r.id = ? AND e.state IN ('running', 'failed')",
+	                   err);
+	put_int(&q, run);
+	tp_status st = stmt_int(&q, 0, &id);
+	if (st != TP_OK || id == 0)
+		return st;
+	q = stmt_open(d,
+	              "UPDATE experiment_part SET state = 'waiting', error = '' WHERE experiment = ?1"
+	              " AND state = 'failed' AND (SELECT part FROM run WHERE id = ?2) IN (idx, origin)",
+	              err);
+	put_int_at(&q, 1, id);
+	put_int_at(&q, 2, run);
+	st = stmt_run(&q, "let parts of the experiment wait again");
+	if (st != TP_OK)
+		return st;
+	q = stmt_open(d, "UPDATE experiment SET state = 'running', error = '', updated_ms = ? WHERE id = ?", err);
+	put_int(&q, time_or_now(0));
+	put_int(&q, id);
+	st = stmt_run(&q, "open the experiment again");
+	return st == TP_OK ? experiment_event(d, id, err) : st;
+}
+
 static tp_status end(db *d, int64_t id, experiment_state to, const char *error, tp_err *err)
 {
 	experiment_state from;

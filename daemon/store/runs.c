@@ -280,7 +280,8 @@ static tp_status set_state(db *d, int64_t id, run_state to, const char *reason, 
 	tp_status st = current_state(d, id, &from, err);
 	if (st != TP_OK)
 		return st;
-	if (run_state_final(from))
+	bool again = from == RUN_FAILED && to == RUN_QUEUED;
+	if (run_state_final(from) && !again)
 		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s already", (long long)id,
 		               run_state_name(from));
 	stmt q = stmt_open(d,
@@ -293,6 +294,8 @@ static tp_status set_state(db *d, int64_t id, run_state to, const char *reason, 
 	put_text(&q, error);
 	put_int(&q, id);
 	st = stmt_run(&q, "set the run's state");
+	if (st == TP_OK && again)
+		st = part_reopen(d, id, err);
 	return st == TP_OK ? record_state(d, id, from, to, reason, err) : st;
 }
 

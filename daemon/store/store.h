@@ -109,7 +109,7 @@ typedef enum run_state {
 } run_state;
 const char *run_state_name(run_state s);
 bool run_state_parse(const char *name, run_state *ret);
-bool run_state_final(run_state s); /* completed, failed, cancelled */
+bool run_state_final(run_state s); /* completed, failed, cancelled; of these only a failed run may be queued again */
 
 typedef struct run_row {
 	int64_t id;

@@ -106,6 +106,9 @@ tp_status run_delete_row(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 tp_status part_require(db *d, int64_t experiment, int64_t part, tp_err *err) TP_MUST_CHECK;
 /* What a run that is about to be deleted has measured stays with its part, if it has one. */
 tp_status part_keep_result(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
+/* A failed run is queued again: its part waits for it again, the cells that it took along for their turn, and a
+ * failed experiment is running. Nothing for a run without one. */
+tp_status part_reopen(db *d, int64_t run, tp_err *err) TP_MUST_CHECK;
 /* Tells listeners that an experiment has changed. */
 tp_status experiment_event(db *d, int64_t id, tp_err *err) TP_MUST_CHECK;
 /* events.c: inside a transaction of the caller; `data` is JSON. */

@@ -212,6 +212,27 @@ def failing(tap, place):
     d.term()
 
 
+def mended(tap, place, want):
+    """Pictures are away for a while: what failed is resumed, and the experiment goes on."""
+    d = place.prepared(threads=2).start()
+    pictures = os.path.join(place.data, "source", "images")
+    os.rename(pictures, pictures + ".away")
+    try:
+        where = V1 + "/experiments/%d" % d.post(V1 + "/experiments", definition(), want=201)["id"]
+        e = wait(d, where, "failed")
+    finally:
+        os.rename(pictures + ".away", pictures)
+    failed = [r["id"] for r in d.get(V1 + "/runs")["items"] if r["state"] == "failed"]
+    tap.ok(len(failed) > 0 and "images" in e["error"], "without pictures an experiment fails: %s" % e["error"], e)
+    for run in failed:
+        d.post(V1 + "/runs/%d/resume" % run, want=202)
+    tap.equal(d.get(where)["state"], "running", "a run resumed, it is running again")
+    e = wait(d, where, "completed")
+    tap.equal(numbers(e), numbers(want), "and ends with the same numbers")
+    tap.equal(e["error"], None, "and without an error")
+    d.term()
+
+
 def test(tap, place, rnd, args):
     d, where, e, runs, lines = whole(place)
     shape(tap, e, runs, lines)
@@ -224,6 +245,7 @@ def test(tap, place, rnd, args):
     killed(tap, place, rnd, e, 40 if args.long else 6)
     cancelled(tap, place)
     failing(tap, place)
+    mended(tap, place, e)
 
 
 lib.main(test, __doc__)

@@ -180,6 +180,13 @@ def failing_fsync(tap, place, want):
     tap.ok(len(rows) >= 1 and all(lib.sha256(os.path.join(d.state, f)) == s for f, s in rows),
            "the checkpoints before it are intact", rows)
     d.stop()
+    d.wrapper = []
+    d.start()
+    d.post("/api/v1/runs/%d/resume" % run, want=202)
+    r = d.wait_state(run)
+    d.term()
+    tap.ok(r["error"] is None, "resumed on a sound disk it forgets the error", r)
+    tap.equal(lib.dump(d.state, run), want, "and ends as if nothing had failed")
 
 
 # ---- numbers -----------------------------------------------------------------------------
@@ -210,9 +217,13 @@ def not_finite(tap, place):
     status, head, answer = d.request("POST", path + "/infer", picture, kind="image/png",
                                      accept="image/png")
     tap.ok(status == 200 and answer[:4] == b"\x89PNG", "and predicts", (status, answer[:300]))
-    for action in ("resume", "pause", "cancel"):
+    for action in ("pause", "cancel"):
         status, p = d.post("/api/v1/runs/%d/%s" % (run, action))
         tap.ok(status == 409 and "failed" in p["detail"], "%s of a failed run: 409" % action, p)
+    d.post("/api/v1/runs/%d/resume" % run, want=202)
+    d.wait_state(run, ("starting", "running"))
+    r = d.wait_state(run)
+    tap.ok(r["state"] == "failed" and r["error"] == text, "resumed it fails at the same step", (r["error"], text))
 
     upload = ("/api/v1/weights?name=%s&arch=deeplabv2-mobilenetv2&output_stride=16"
               "&aspp_dilations=1,2,3,4")

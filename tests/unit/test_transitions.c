@@ -19,7 +19,7 @@ static const char *const table[RUN_STATES] = {
 	                   "cancelled",
 	[RUN_COMPLETING] = ". . . . . . . completed failed queued interrupted",
 	[RUN_COMPLETED] = ". . . . . . . . . . .",
-	[RUN_FAILED] = ". . . . . . . . . . .",
+	[RUN_FAILED] = ". . . queued . . . . . . .",
 	[RUN_CANCELLED] = ". . . . cancelled . . . . . .",
 	[RUN_INTERRUPTED] = ". . paused queued cancelled . . . . queued .",
 };
@@ -50,6 +50,7 @@ static void every_cell_is_as_written(void **state)
 	}
 }
 
+/* But that what a failed run lacked may be there again. */
 static void final_states_have_no_way_out(void **state)
 {
 	(void)state;
@@ -57,7 +58,8 @@ static void final_states_have_no_way_out(void **state)
 		int ways = 0;
 		for (int e = 0; e < RUN_EVENTS; e++) {
 			int next = run_next_state((run_state)s, (run_event)e);
-			ways += next != NO_TRANSITION && next != s;
+			bool again = s == RUN_FAILED && e == EVENT_RESUME && next == RUN_QUEUED;
+			ways += next != NO_TRANSITION && next != s && !again;
 		}
 		assert_int_equal(ways == 0, run_state_final((run_state)s));
 	}
@@ -114,7 +116,7 @@ static void people_are_told_what_they_may_do(void **state)
 	allowed(RUN_CANCELLING, "nothing");
 	allowed(RUN_COMPLETING, "nothing");
 	allowed(RUN_COMPLETED, "nothing");
-	allowed(RUN_FAILED, "nothing");
+	allowed(RUN_FAILED, "resume");
 	allowed(RUN_CANCELLED, "nothing");
 	allowed(RUN_INTERRUPTED, "pause, resume, cancel");
 	char small[6];

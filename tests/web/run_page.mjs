@@ -73,9 +73,11 @@ export async function run_page_tests({ browser, mock, page, open }) {
 		equal(await page.locator("main img").count(), 0, "pictures in the table");
 	});
 
-	await test("the failed run shows why", async () => {
+	await test("the failed run shows why, and may be tried again or deleted", async () => {
 		await open("#/runs/2");
 		await page.locator(".problem", { hasText: "loss is not a number" }).waitFor();
+		const buttons = await page.locator(".head button").allTextContents();
+		equal(buttons.join(), "Resume,Delete", "what is offered");
 	});
 }
 

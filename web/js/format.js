@@ -145,7 +145,7 @@ export function sentence(run) {
 				return "The alignment of the batch norms was taken back, and without it nothing is taught: the source model is the result (norm_alignment.required: false teaches all the same).";
 			return run.rounds_total ? `All ${run.rounds_total} rounds are done.` : "Done.";
 		case "failed":
-			return `Failed at ${here}.`;
+			return `Failed at ${here}. Resume tries again from the last checkpoint.`;
 		case "cancelled":
 			return `Cancelled at ${here}. What was finished before is kept.`;
 		case "interrupted":

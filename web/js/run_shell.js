@@ -51,13 +51,13 @@ function action_buttons(run, reload, trouble) {
 	}
 	const button = (name, text, cls) =>
 		h("button", { class: cls, id: `act-${name}`, onclick: () => act(name) }, text);
-	if (FINAL.has(run.state)) return [button("remove", "Delete")];
 	const may = (name) => run.allowed_actions.includes(name);
 	/* Pausing a run that is pausing already is accepted, but there is nothing to ask for. */
 	return [
 		may("pause") && run.state !== "pausing" ? button("pause", "Pause") : null,
 		may("resume") ? button("resume", "Resume", "primary") : null,
 		may("cancel") ? button("cancel", "Cancel") : null,
+		FINAL.has(run.state) ? button("remove", "Delete") : null,
 	];
 }
 

@@ -13,7 +13,7 @@ export class Refusal extends Error {
 
 const ACTIONS = {
 	pause: { running: "pausing", starting: "pausing", queued: "paused" },
-	resume: { paused: "queued" },
+	resume: { paused: "queued", failed: "queued" },
 	cancel: { running: "cancelling", queued: "cancelled", paused: "cancelled" },
 };
 
