@@ -61,9 +61,21 @@ export const GROUPS = [
 			{ at: "/source_training/head_lr_multiplier", label: "Head rate ×", kind: "number" },
 			{ at: "/source_training/gradient_clip", label: "Gradient limit", kind: "number", hint: "0: none" },
 			{ at: "/source_training/power", label: "Poly power", kind: "number", hint: "0: constant rate" },
+			{
+				at: "/source_training/average",
+				label: "Weights averaged over",
+				kind: "number",
+				hint: "last share of the steps; 0: the last step's weights",
+			},
 			{ at: "/data/color_jitter/chance", label: "Colour jitter, chance", kind: "number" },
 			{ at: "/data/color_jitter/strength", label: "Colour jitter, strength", kind: "number" },
 			{ at: "/data/blur/chance", label: "Blur, chance", kind: "number" },
+			{
+				at: "/data/color_transfer/chance",
+				label: "Colour transfer, chance",
+				kind: "number",
+				hint: "a source image takes a target image's colours",
+			},
 			{
 				at: "/data/rare_class_sampling/temperature",
 				label: "Rare-class temperature",
@@ -85,6 +97,12 @@ export const GROUPS = [
 				label: "Norm alignment",
 				kind: "number",
 				hint: "0 keeps the source's batch norms, 1 takes the target's statistics",
+			},
+			{ at: "/self_training/norm_alignment/check", label: "Take a doubtful alignment back", kind: "bool" },
+			{
+				at: "/self_training/norm_alignment/required",
+				label: "Teach only where it is kept",
+				kind: "bool",
 			},
 		],
 	},
@@ -157,6 +175,12 @@ export const GROUPS = [
 				hint: "a running mean of the weights labels the target",
 			},
 			{
+				at: "/self_training/online_labels/threshold",
+				label: "Sure above",
+				kind: "number",
+				hint: "the teacher labels online; a crop counts by its share of pixels that it is so sure of",
+			},
+			{
 				at: "/self_training/class_mix/chance",
 				label: "ClassMix chance",
 				kind: "number",
@@ -176,6 +200,12 @@ export const GROUPS = [
 			{ at: "/self_training/voting/alpha", label: "Voting α", kind: "number" },
 			{ at: "/self_training/voting/alpha_on", label: "α weighs", kind: ["original", "pooled"] },
 			{ at: "/self_training/voting/pool", label: "Pooling", kind: ["mean", "sum", "max", "box"] },
+			{
+				at: "/self_training/voting/color_distance",
+				label: "Voting colour distance",
+				kind: "int",
+				hint: "only neighbours of about the same colour vote; 0: all",
+			},
 			{ at: "/self_training/adversarial/weight", label: "Adversarial weight", kind: "number" },
 			{ at: "/self_training/adversarial/lr", label: "Discriminator rate", kind: "number" },
 			{
