@@ -346,6 +346,8 @@ tp_status sampler_make(sampler *s, const sample_request *req, uint64_t step, siz
 	if (req->photometric != NULL) {
 		size_t left, h, w;
 		photometric_draw p = photometric_choose(req->photometric, s->spec.seed, step, slot);
+		/* Jitter would take the colours away again. */
+		p.jitter = p.jitter && req->look == NULL;
 		augment_picture(req->augment, &d, &left, &h, &w);
 		photometric_apply(&p, &s->spec.norm, req->augment->crop_w, left, h, w, r.input,
 		                  s->second_input);

@@ -29,7 +29,8 @@ typedef struct sample_request {
 	float lrent_alpha;   /* for SOFT */
 	const augment_spec *augment;
 	const char *look;    /* path of the image whose colours this one takes, or NULL */
-	const photometric_spec *photometric; /* NULL: none; acts on the finished crop, pasted parts too */
+	const photometric_spec *photometric; /* NULL: none; acts on the finished crop, pasted parts too; with `look`
+	                                        its colours are not jittered */
 	const struct sample_request *paste;  /* a source image whose classes are pasted over (ClassMix), or NULL;
 	                                        its own photometric and paste are not looked at */
 	bool target;    /* which domain; copied to the sample */

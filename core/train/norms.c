@@ -253,7 +253,7 @@ tp_status norms_predict(const norm_spec *spec, const norm_inputs *in, const floa
 
 static norm_outcome outcome_of(const norm_predictions *before, const norm_predictions *after, double limit)
 {
-	static const double weight = 6.0;
+	static const double weight = 8.0;
 	norm_outcome o = {.mirror = before->mirror_change > 0.0 ? after->mirror_change / before->mirror_change
 	                                                        : 1.0};
 	for (size_t k = 0; k < NORMS_MAX_CLASSES; k++)

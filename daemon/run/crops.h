@@ -11,7 +11,8 @@ typedef struct crops {
 } crops;
 
 /* One crop of each of `count` images spread evenly over the set (again from the start when it has fewer),
- * cut at scale 1 somewhere; labels are not read. TP_CANCELLED when the job is to stop. crops_done also
+ * cut at scale 1 somewhere; labels are not read. Source images take colours of the target as often as they do in
+ * training: norms are to be measured on what they were trained on. TP_CANCELLED when the job is to stop. crops_done also
  * after a failure. */
 tp_status crops_take(const job *j, const job_images *from, size_t count, crops *ret,
                      tp_err *err) TP_MUST_CHECK;

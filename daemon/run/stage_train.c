@@ -10,6 +10,7 @@
 #include "run/census.h"
 #include "run/crops.h"
 #include "run/job.h"
+#include "run/looks.h"
 #include "run/publish.h"
 #include "run/round_state.h"
 #include "store/run_files.h"
@@ -85,15 +86,6 @@ static void plan_target(const plan_ctx *c, size_t slot, bool hard, uint32_t inde
 	}
 }
 
-/* The target image whose colours a source sample takes, if any. */
-static const char *plan_look(const plan_ctx *c, uint64_t counter)
-{
-	const job_images *t = &c->job->setup.target;
-	if (rng_uniform(c->seed, RNG_LOOK, 2 * counter) >= c->job->setup.config.recipe.data.transfer_chance)
-		return NULL;
-	return t->row[rng_below(c->seed, RNG_LOOK, 2 * counter + 1, t->count)].image;
-}
-
 /* A source image with its labels; with rare-class sampling another one than `index`, around a pixel of the
  * class it was drawn for. */
 static void plan_source(const plan_ctx *c, uint64_t step, size_t slot, uint32_t index,
@@ -112,7 +104,7 @@ static void plan_source(const plan_ctx *c, uint64_t step, size_t slot, uint32_t 
 	                      .source = LABELS_FILE,
 	                      .map = &c->job->setup.source.map,
 	                      .augment = &p->augment,
-	                      .look = plan_look(c, step * 4096 + slot),
+	                      .look = look_draw(c->job, c->seed, step * 4096 + slot),
 	                      .index = index};
 }
 

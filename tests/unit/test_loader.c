@@ -244,7 +244,6 @@ static void sources_give_their_labels(void **state)
 	free_world(w);
 }
 
-/* The steps before the bad one arrive; then the error comes, and again when asked again. */
 /* A target sample with source classes over it: outside of what is pasted it is what it was without; a
  * teacher is offered that part of the picture and no more. */
 static void pasting_leaves_the_rest(void **state)
@@ -298,6 +297,44 @@ static void pasting_leaves_the_rest(void **state)
 	free_world(w);
 }
 
+/* Does `how` change what `q` gives without it? */
+static bool changes(sampler *s, sample_request q, const photometric_spec *how, sample room[2])
+{
+	sample plain, other;
+	assert_ok(sampler_make(s, &q, 0, 0, &room[0], &plain, err));
+	q.photometric = how;
+	assert_ok(sampler_make(s, &q, 0, 0, &room[1], &other, err));
+	return memcmp(plain.input, other.input, PIXELS * 3 * sizeof(float)) != 0;
+}
+
+/* Colours taken from the target are not jittered, but blurred. */
+static void taken_colours_stay(void **state)
+{
+	(void)state;
+	world *w = new_world();
+	static const photometric_spec jitter = {.jitter_chance = 1, .jitter_strength = 0.3},
+				      blur = {.blur_chance = 1, .blur_sigma_low = 1, .blur_sigma_high = 1};
+	sampler_spec spec = {.classes = K, .norm = INPUT_NORM_IMAGENET, .seed = 5};
+	sampler *s;
+	sample_request q, other;
+	sample room[2];
+	assert_ok(sampler_create(&spec, &s, err));
+	for (size_t i = 0; i < 2; i++)
+		room[i] = (sample){.input = floats(PIXELS * 3), .label = malloc(PIXELS)};
+	assert_ok(plan(w, 0, 0, &q, err));
+	assert_ok(plan(w, 0, 1, &other, err));
+	assert_true(changes(s, q, &jitter, room) && changes(s, q, &blur, room));
+	q.look = other.image;
+	assert_true(!changes(s, q, &jitter, room) && changes(s, q, &blur, room));
+	for (size_t i = 0; i < 2; i++) {
+		mem_free(room[i].input);
+		free(room[i].label);
+	}
+	sampler_free(s);
+	free_world(w);
+}
+
+/* The steps before the bad one arrive; then the error comes, and again when asked again. */
 static void errors_come_at_their_step(void **state)
 {
 	world *w = new_world();
@@ -431,6 +468,7 @@ int main(void)
 		cmocka_unit_test(resumed_samples_are_the_same),
 		cmocka_unit_test(sources_give_their_labels),
 		cmocka_unit_test(pasting_leaves_the_rest),
+		cmocka_unit_test(taken_colours_stay),
 		cmocka_unit_test(errors_come_at_their_step),
 		cmocka_unit_test(waiting_is_reported),
 		cmocka_unit_test(runs_ahead_no_further_than_told),

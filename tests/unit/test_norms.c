@@ -329,7 +329,7 @@ static void doubtful_alignment_is_taken_back(void **state)
 	norm_outcome all, just, none;
 	float *by_all = within(&g, others, 0.5, (double)INFINITY, 2, trained, &all);
 	assert_true(all.kept && all.shift > 0.0 && all.mirror > 0.0);
-	assert_near(all.doubt, all.mirror + 6 * all.shift, 1e-12);
+	assert_near(all.doubt, all.mirror + 8 * all.shift, 1e-12);
 	float *allowed = within(&g, others, 0.5, all.doubt, 2, trained, &just);
 	assert_true(just.kept && just.doubt == all.doubt);
 	assert_memory_equal(allowed, by_all, g.params.floats * sizeof(float));
