@@ -251,20 +251,24 @@ tp_status norms_predict(const norm_spec *spec, const norm_inputs *in, const floa
 	return st;
 }
 
-static norm_outcome outcome_of(const norm_predictions *before, const norm_predictions *after, double limit)
+bool norms_doubtful(double shift, double mirror)
 {
-	static const double weight = 8.0;
+	static const double moved = 0.08, better = 0.85, worse = 1.44;
+	return mirror > worse || (shift > moved && mirror > better);
+}
+
+static norm_outcome outcome_of(const norm_predictions *before, const norm_predictions *after, bool check)
+{
 	norm_outcome o = {.mirror = before->mirror_change > 0.0 ? after->mirror_change / before->mirror_change
 	                                                        : 1.0};
 	for (size_t k = 0; k < NORMS_MAX_CLASSES; k++)
 		o.shift += 0.5 * fabs(after->share[k] - before->share[k]);
-	o.doubt = o.mirror + weight * o.shift;
-	o.kept = o.doubt <= limit;
+	o.kept = !check || !norms_doubtful(o.shift, o.mirror);
 	return o;
 }
 
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
-                      double limit, float *values, norm_outcome *ret, tp_err *err)
+                      bool check, float *values, norm_outcome *ret, tp_err *err)
 {
 	const graph *g = spec->net;
 	size_t trained = g->params.trained_floats, norms = g->params.floats - trained;
@@ -285,7 +289,7 @@ tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const no
 	if (st == TP_OK)
 		st = norms_predict(spec, target, values, &after, err);
 	if (st == TP_OK) {
-		*ret = outcome_of(&before, &after, limit);
+		*ret = outcome_of(&before, &after, check);
 		if (!ret->kept)
 			memcpy(values + trained, as_were, norms * sizeof(float));
 	}

@@ -57,17 +57,17 @@ tp_status norms_predict(const norm_spec *spec, const norm_inputs *in, const floa
 typedef struct norm_outcome {
 	double shift;  /* half the sum of the changes of the predicted shares */
 	double mirror; /* mirror_change after it by that before it; 1 where that was 0 */
-	double doubt;  /* mirror + 8 shift */
 	bool kept;     /* else `values` are as they were */
 } norm_outcome;
 
-/* Measured with a = 0.5 and 32 crops on six pairs of domains, 32 source models (docs/results.md): a doubt of up to
- * 1.73 did no harm worth naming (-0.8 to +18.8 points of mIoU), one of 1.78 or more did (-0.5 to -6.6). */
-#define NORMS_DOUBT_LIMIT 1.75
+/* Harmful by all that can be seen: the predictions move a lot and the network does not agree clearly better with
+ * itself, or it agrees much worse. The limits lie in the gaps between what helped and what harmed on six pairs of
+ * domains, with a = 0.5 and 32 crops; docs/results.md has the source models, and two where they err. */
+bool norms_doubtful(double shift, double mirror);
 
-/* Aligns by a where doubt <= limit (INFINITY: in any case), else not at all. */
+/* Aligns by a; check: takes it back where that looks harmful. */
 tp_status norms_align(const norm_spec *spec, const norm_inputs *source, const norm_inputs *target, double a,
-                      double limit, float *values, norm_outcome *ret, tp_err *err) TP_MUST_CHECK;
+                      bool check, float *values, norm_outcome *ret, tp_err *err) TP_MUST_CHECK;
 /* What that keeps of the source, beside the network's own memory. */
 size_t norms_align_bytes(const graph *net);
 

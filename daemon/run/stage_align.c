@@ -1,5 +1,4 @@
 /* The alignment of batch norms to the target, between source training and round 0. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +25,8 @@ static tp_status align(job *j, norm_outcome *ret, tp_err *err)
 		                  .w = r->data.crop_w,
 		                  .pool = j->pool,
 		                  .stop = j->stop};
-		st = norms_align(&spec, &s, &t, r->self.norm_strength,
-		                 r->self.norm_check ? NORMS_DOUBT_LIMIT : (double)INFINITY, j->state.values,
-		                 ret, err);
+		st = norms_align(&spec, &s, &t, r->self.norm_strength, r->self.norm_check, j->state.values, ret,
+		                 err);
 	}
 	crops_done(&source);
 	crops_done(&target);

@@ -6,11 +6,13 @@ import time
 
 import lib
 
-ALIGNMENT = {"strength": 1, "images": 3}  # it moves what the barely trained network predicts by a third
+# It moves a fifth of what this barely trained network predicts, and mirror images differ more.
+ALIGNMENT = {"strength": 1, "images": 3}
+SEED = 3
 
 
 def config(**alignment):
-    return lib.beyond_run(entropy_training=None, self_training__norm_alignment=dict(ALIGNMENT, **alignment))
+    return lib.beyond_run(seed=SEED, entropy_training=None, self_training__norm_alignment=dict(ALIGNMENT, **alignment))
 
 
 def finished(place, c):
