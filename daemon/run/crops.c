@@ -13,6 +13,7 @@
 typedef struct crops_plan {
 	const job *job;
 	const job_images *from;
+	bool looks;
 	size_t count;
 	augment_spec augment;
 } crops_plan;
@@ -24,13 +25,12 @@ static tp_status plan(void *arg, uint64_t step, size_t slot, sample_request *ret
 	(void)err;
 	size_t at = p->count <= p->from->count ? (size_t)step * p->from->count / p->count
 	                                       : (size_t)step % p->from->count;
-	bool source = p->from == &p->job->setup.source;
 	*ret = (sample_request){.image = p->from->row[at].image,
 	                        .source = LABELS_NONE,
 	                        .augment = &p->augment,
-	                        .look = source ? look_draw(p->job, p->job->setup.config.recipe.seed,
-	                                                   FIRST_LOOK + step)
-	                                       : NULL,
+	                        .look = p->looks ? look_draw(p->job, p->job->setup.config.recipe.seed,
+	                                                     FIRST_LOOK + step)
+	                                         : NULL,
 	                        .index = (uint32_t)at};
 	return TP_OK;
 }
@@ -40,11 +40,12 @@ size_t crops_bytes(const recipe *r, size_t count)
 	return count * r->data.crop_h * r->data.crop_w * 3 * sizeof(float);
 }
 
-tp_status crops_take(const job *j, const job_images *from, size_t count, crops *ret, tp_err *err)
+tp_status crops_take(const job *j, const job_images *from, bool looks, size_t count, crops *ret, tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
 	crops_plan p = {.job = j,
 	                .from = from,
+	                .looks = looks,
 	                .count = count,
 	                .augment = {.crop_h = r->data.crop_h,
 	                            .crop_w = r->data.crop_w,

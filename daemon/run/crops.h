@@ -11,10 +11,9 @@ typedef struct crops {
 } crops;
 
 /* One crop of each of `count` images spread evenly over the set (again from the start when it has fewer),
- * cut at scale 1 somewhere; labels are not read. Source images take colours of the target as often as they do in
- * training: norms are to be measured on what they were trained on. TP_CANCELLED when the job is to stop. crops_done also
- * after a failure. */
-tp_status crops_take(const job *j, const job_images *from, size_t count, crops *ret,
+ * cut at scale 1 somewhere; labels are not read. looks: they take colours of the target as often as source images do
+ * in training. TP_CANCELLED when the job is to stop. crops_done also after a failure. */
+tp_status crops_take(const job *j, const job_images *from, bool looks, size_t count, crops *ret,
                      tp_err *err) TP_MUST_CHECK;
 void crops_done(crops *c);
 /* Bytes of `count` of them. */

@@ -15,9 +15,10 @@ static tp_status align(job *j, norm_outcome *ret, tp_err *err)
 	crops source = {0}, target = {0};
 	memcpy(j->state.source_norms, j->state.values + p->trained_floats,
 	       (p->floats - p->trained_floats) * sizeof(float));
-	tp_status st = crops_take(j, &j->setup.source, count, &source, err);
+	/* The source's norms are measured on what they were trained on. */
+	tp_status st = crops_take(j, &j->setup.source, true, count, &source, err);
 	if (st == TP_OK)
-		st = crops_take(j, &j->setup.target, count, &target, err);
+		st = crops_take(j, &j->setup.target, false, count, &target, err);
 	if (st == TP_OK) {
 		norm_inputs s = {source.image, source.count}, t = {target.image, target.count};
 		norm_spec spec = {.net = &j->setup.net,

@@ -292,7 +292,7 @@ static tp_status calibrate(job *j, tp_err *err)
 {
 	const recipe *r = &j->setup.config.recipe;
 	crops c;
-	tp_status st = crops_take(j, &j->setup.source, CALIBRATION_IMAGES, &c, err);
+	tp_status st = crops_take(j, &j->setup.source, false, CALIBRATION_IMAGES, &c, err);
 	norm_spec spec = {.net = &j->setup.net,
 	                  .h = r->data.crop_h,
 	                  .w = r->data.crop_w,
