@@ -32,6 +32,26 @@ def finished(place, c):
     return r, [e[0] for e in events], whole, took
 
 
+def transferred(tap, place):
+    """One source model: its source crops take the target's colours where it was trained on such."""
+    d = place.prepared(threads=2)
+    d.start()
+    first = d.submit(config(required=True))
+    d.wait_state(first)
+    start = "checkpoint:%d" % d.get("/api/v1/runs/%d/checkpoints" % first)["items"][0]["id"]
+    for chance in (None, {"chance": 1}, {"chance": 1}):
+        c = config(required=True)
+        c["model"]["init"], c["source_training"]["steps"], c["data"]["color_transfer"] = start, 0, chance
+        d.wait_state(d.submit(c))
+    d.term()
+    rows = lib.database(d.state)
+    found = [r[0] for r in rows.execute("SELECT data FROM event WHERE type = 'norms.aligned' ORDER BY id")]
+    rows.close()
+    shutil.rmtree(d.state)
+    tap.ok(len(found) == 4 and found[1] != found[2] and found[2] == found[3],
+           "the source's norms are measured in the colours that it is trained in", found)
+
+
 def test(tap, place, rnd, args):
     r, events, want, whole = finished(place, config(required=True))
     tap.ok(len(events) == 1 and events[0].startswith('{"kept":false'), "the alignment is taken back", events)
@@ -49,6 +69,8 @@ def test(tap, place, rnd, args):
     r, events, taught, _ = finished(place, config(required=True, check=False))
     tap.ok(events[0].startswith('{"kept":true') and len(taught["round"]) == 2,
            "and where it is kept", events)
+
+    transferred(tap, place)
 
     kills = 0
     while kills < (300 if args.long else 6):
