@@ -256,7 +256,10 @@ static void states_are_recorded(void **state)
 	               (long long)id);
 	assert_string_equal(e[2].data, want);
 	FREE_ROWS(e, n, event_row);
-	/* Final is final. */
+	/* A failed run may be tried again, and no more than that; any other end is final. */
+	assert_code(store_run_set_state(f->s, id, RUN_RUNNING, "on", NULL, err), TP_CONFLICT);
+	assert_ok(store_run_set_state(f->s, id, RUN_QUEUED, "again", NULL, err));
+	assert_ok(store_run_set_state(f->s, id, RUN_CANCELLED, "enough", NULL, err));
 	assert_code(store_run_set_state(f->s, id, RUN_QUEUED, "again", NULL, err), TP_CONFLICT);
 	assert_code(store_run_set_state(f->s, 99, RUN_QUEUED, "?", NULL, err), TP_NOTFOUND);
 }
