@@ -24,7 +24,7 @@ static const struct {
 	{"gta5-to-cityscapes-vgg16", "The same with VGG16"},
 	{"synthia-to-cityscapes", "TPLD on SYNTHIA as published: ResNet-101"},
 	{"synthia-to-cityscapes-vgg16", "The same with VGG16"},
-	{"tpld-plus", "TPLD with what makes it work on real images: the target's colours, aligned batch norms, a teacher, mixing"},
+	{"tpld-plus", "TPLD with what makes it work on real images: aligned batch norms, a teacher, mixing"},
 };
 
 enum { PRESETS = sizeof presets / sizeof *presets };
@@ -115,7 +115,6 @@ static const struct {
 	{"tpld-lrent", "/self_training/regularizer/kind", REG_LRENT},
 	{"tpld-lrent", "/self_training/regularizer/weight", 0.25},
 	{"tpld-plus", "/data/color_jitter/chance", 0.8},
-	{"tpld-plus", "/data/color_transfer/chance", 0.5},
 	{"tpld-plus", "/data/rare_class_sampling/temperature", 0.1},
 	{"tpld-plus", "/source_training/average", 0.5},
 	{"tpld-plus", "/self_training/balanced_batch", 1},
