@@ -77,12 +77,14 @@ def test(tap, place, rnd, args):
         d = place.prepared(threads=2)
         d.start()
         run = d.submit(config(required=True))
+        here = 0  # each kill leaves more time than the one before, or a fast machine would never reach a checkpoint
         while True:
-            time.sleep(rnd.uniform(0.0, 0.7 * whole))
+            time.sleep(rnd.uniform(0.0, (0.7 + 0.1 * here) * whole))
             d.kill()
             if lib.standing(d.state, run)[0] == "completed":
                 break
             kills += 1
+            here += 1
             d.start()
         got = lib.dump(d.state, run)
         shutil.rmtree(d.state)
