@@ -273,6 +273,57 @@ static tp_status current_state(db *d, int64_t id, run_state *ret, tp_err *err)
 	return st;
 }
 
+#define UNFINISHED "state NOT IN ('completed', 'failed', 'cancelled')"
+
+static tp_status require_no_experiment(stmt *q, int64_t run, tp_err *err)
+{
+	int64_t user;
+	tp_status st = stmt_int(q, 0, &user);
+	if (st == TP_OK && user != 0)
+		st = tp_fail(err, TP_CONFLICT, 0, "experiment %lld, which is running, needs run %lld",
+		             (long long)user, (long long)run);
+	return st;
+}
+
+/* No run starts from a checkpoint of this one or may yet do so: an unfinished run reads its initial checkpoint
+ * each time it is opened, an experiment starts runs from those that its configurations name. */
+static tp_status require_no_start(db *d, int64_t id, tp_err *err)
+{
+	int64_t user;
+	stmt q = stmt_open(d,
+	                   "SELECT id FROM run WHERE " UNFINISHED " AND init_checkpoint IN"
+	                   " (SELECT id FROM checkpoint WHERE run = ?) LIMIT 1",
+	                   err);
+	put_int(&q, id);
+	tp_status st = stmt_int(&q, 0, &user);
+	if (st == TP_OK && user != 0)
+		return tp_fail(err, TP_CONFLICT, 0, "run %lld starts from a checkpoint of run %lld",
+		               (long long)user, (long long)id);
+	if (st != TP_OK)
+		return st;
+	q = stmt_open(d,
+	              "SELECT p.experiment FROM experiment_part p JOIN experiment e ON e.id = p.experiment"
+	              " JOIN checkpoint c ON c.id = p.init_checkpoint"
+	              " WHERE e.state = 'running' AND c.run = ? LIMIT 1",
+	              err);
+	put_int(&q, id);
+	return require_no_experiment(&q, id, err);
+}
+
+/* Nor may its own experiment start any from it. */
+static tp_status require_unneeded(db *d, int64_t id, tp_err *err)
+{
+	tp_status st = require_no_start(d, id, err);
+	if (st != TP_OK)
+		return st;
+	stmt q = stmt_open(d,
+	                   "SELECT e.id FROM experiment e JOIN run r ON r.experiment = e.id"
+	                   " WHERE r.id = ? AND e.state = 'running'",
+	                   err);
+	put_int(&q, id);
+	return require_no_experiment(&q, id, err);
+}
+
 static tp_status set_state(db *d, int64_t id, run_state to, const char *reason, const char *error,
                            tp_err *err)
 {
@@ -284,6 +335,11 @@ static tp_status set_state(db *d, int64_t id, run_state to, const char *reason, 
 	if (run_state_final(from) && !again)
 		return tp_fail(err, TP_CONFLICT, 0, "run %lld is %s already", (long long)id,
 		               run_state_name(from));
+	/* Going on, it may rewind and write its checkpoints again under other ids. */
+	if (again)
+		st = require_no_start(d, id, err);
+	if (st != TP_OK)
+		return st;
 	stmt q = stmt_open(d,
 	                   "UPDATE run SET state = ?, updated_ms = ?, error = iif(?, ?, error)"
 	                   " WHERE id = ?",
@@ -320,38 +376,6 @@ tp_status store_run_history(store *s, int64_t id, run_history_row **ret, size_t 
 	tp_status st =
 		stmt_collect(&q, read_history, history_done, sizeof **ret, (void **)ret, ret_n);
 	db_leave(d);
-	return st;
-}
-
-#define UNFINISHED "state NOT IN ('completed', 'failed', 'cancelled')"
-
-/* An unfinished run reads its initial checkpoint each time it is opened; an experiment may yet start
- * runs from any run of it, and from those that its configurations name. */
-static tp_status require_unneeded(db *d, int64_t id, tp_err *err)
-{
-	int64_t user;
-	stmt q = stmt_open(d,
-	                   "SELECT id FROM run WHERE " UNFINISHED " AND init_checkpoint IN"
-	                   " (SELECT id FROM checkpoint WHERE run = ?) LIMIT 1",
-	                   err);
-	put_int(&q, id);
-	tp_status st = stmt_int(&q, 0, &user);
-	if (st == TP_OK && user != 0)
-		return tp_fail(err, TP_CONFLICT, 0, "run %lld starts from a checkpoint of run %lld",
-		               (long long)user, (long long)id);
-	if (st != TP_OK)
-		return st;
-	q = stmt_open(d,
-	              "SELECT e.id FROM experiment e WHERE e.state = 'running' AND"
-	              " (e.id = (SELECT experiment FROM run WHERE id = ?1) OR EXISTS (SELECT 1 FROM"
-	              " experiment_part p JOIN checkpoint c ON c.id = p.init_checkpoint"
-	              " WHERE p.experiment = e.id AND c.run = ?1)) LIMIT 1",
-	              err);
-	put_int_at(&q, 1, id);
-	st = stmt_int(&q, 0, &user);
-	if (st == TP_OK && user != 0)
-		st = tp_fail(err, TP_CONFLICT, 0, "experiment %lld, which is running, needs run %lld",
-		             (long long)user, (long long)id);
 	return st;
 }
 

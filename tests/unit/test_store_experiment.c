@@ -151,6 +151,72 @@ static void a_checkpoint_in_use_keeps_its_run(void **state)
 	assert_int_equal(number(f->s, "SELECT count(*) FROM run"), 1);
 }
 
+/* Going on, it would write them again under other ids. */
+static void a_checkpoint_in_use_keeps_its_run_failed(void **state)
+{
+	fixture *f = *state;
+	int64_t data = add_dataset(f->s, "d", 1), origin = add_run(f->s, "origin", data, data), user = 0, id = 0;
+	int64_t checkpoint = add_public(f->s, origin);
+	run_row r = {.name = (char *)"user",
+	             .config = (char *)"{}",
+	             .source = data,
+	             .target = data,
+	             .init_checkpoint = checkpoint,
+	             .state = RUN_QUEUED};
+	experiment_row e = {.name = (char *)"e", .definition = (char *)"{}"};
+	part_row p = {.origin = -1,
+	              .config = (char *)"{}",
+	              .source = data,
+	              .target = data,
+	              .init_checkpoint = checkpoint};
+	assert_ok(store_run_set_state(f->s, origin, RUN_FAILED, "", "why", err));
+	assert_ok(store_run_add(f->s, &r, &user, err));
+	tp_err why = {0};
+	assert_int_equal(store_run_set_state(f->s, origin, RUN_QUEUED, "", NULL, &why), TP_CONFLICT);
+	assert_string_equal(why.text, "run 2 starts from a checkpoint of run 1");
+	assert_ok(store_run_set_state(f->s, user, RUN_COMPLETED, "", NULL, err));
+	assert_ok(store_experiment_add(f->s, &e, &p, 1, &id, err));
+	why = (tp_err){0};
+	assert_int_equal(store_run_set_state(f->s, origin, RUN_QUEUED, "", NULL, &why), TP_CONFLICT);
+	assert_string_equal(why.text, "experiment 1, which is running, needs run 1");
+	assert_ok(store_experiment_end(f->s, id, EXPERIMENT_CANCELLED, "", err));
+	assert_ok(store_run_set_state(f->s, origin, RUN_QUEUED, "", NULL, err));
+}
+
+/* What a failed part took along waits again, nothing else does. */
+static void a_failed_run_reopens_its_experiment(void **state)
+{
+	fixture *f = *state;
+	int64_t data = add_dataset(f->s, "d", 1), run = 0, id = 0;
+	experiment_row e = {.name = (char *)"e", .definition = (char *)"{}"};
+	part_row p[3];
+	for (size_t i = 0; i < 3; i++)
+		p[i] = (part_row){.index = (int64_t)i,
+		                  .variant = (int64_t)i - 1,
+		                  .origin = i == 1 ? 0 : -1,
+		                  .config = (char *)"{}",
+		                  .source = data,
+		                  .target = data};
+	assert_ok(store_experiment_add(f->s, &e, p, 3, &id, err));
+	assert_ok(add_part_run(f->s, data, id, 0, &run, err));
+	assert_ok(store_run_set_state(f->s, run, RUN_FAILED, "", "why", err));
+	for (int64_t i = 0; i < 3; i++)
+		assert_ok(store_experiment_settle(f->s, id, i, PART_FAILED, "why", err));
+	assert_ok(store_experiment_end(f->s, id, EXPERIMENT_FAILED, "why", err));
+	assert_ok(store_run_set_state(f->s, run, RUN_QUEUED, "", NULL, err));
+	assert_int_equal(number(f->s, "SELECT group_concat(idx) = '0,1' FROM experiment_part"
+	                              " WHERE state = 'waiting' AND error = ''"), 1);
+	assert_int_equal(number(f->s, "SELECT state = 'failed' FROM experiment_part WHERE idx = 2"), 1);
+	assert_int_equal(number(f->s, "SELECT count(*) FROM experiment WHERE state = 'running' AND error = ''"), 1);
+	/* One that was cancelled stays so. */
+	assert_ok(store_run_set_state(f->s, run, RUN_FAILED, "", "why", err));
+	assert_ok(store_experiment_settle(f->s, id, 0, PART_FAILED, "why", err));
+	assert_ok(store_experiment_end(f->s, id, EXPERIMENT_CANCELLED, "", err));
+	assert_ok(store_run_set_state(f->s, run, RUN_QUEUED, "", NULL, err));
+	assert_int_equal(number(f->s, "SELECT count(*) FROM experiment WHERE state = 'cancelled'"), 1);
+	assert_int_equal(number(f->s, "SELECT state = 'failed' FROM experiment_part WHERE idx = 0"), 1);
+}
+
 static void a_running_experiment_keeps_what_it_needs(void **state)
 {
 	fixture *f = *state;
@@ -257,6 +323,8 @@ int main(void)
 		TEST(a_part_has_one_run),
 		TEST(settling_happens_once),
 		TEST(a_checkpoint_in_use_keeps_its_run),
+		TEST(a_checkpoint_in_use_keeps_its_run_failed),
+		TEST(a_failed_run_reopens_its_experiment),
 		TEST(a_running_experiment_keeps_what_it_needs),
 		TEST(numbers_outlive_their_runs),
 		TEST(deleting_may_leave_the_runs),
