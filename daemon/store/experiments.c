@@ -327,6 +327,17 @@ tp_status part_keep_result(db *d, int64_t run, tp_err *err)
 	return stmt_run(&q, "keep what the run measured");
 }
 
+static tp_status set_state(db *d, int64_t id, experiment_state to, const char *error, tp_err *err)
+{
+	stmt q = stmt_open(d, "UPDATE experiment SET state = ?, error = ?, updated_ms = ? WHERE id = ?",
+	                   err);
+	put_text(&q, experiment_state_name(to));
+	put_text(&q, error);
+	put_int(&q, time_or_now(0));
+	put_int(&q, id);
+	return stmt_run(&q, "set the experiment's state");
+}
+
 /* A cancelled experiment has ended for good: it would cancel the run at once. */
 tp_status part_reopen(db *d, int64_t run, tp_err *err)
 {
@@ -348,10 +359,7 @@ tp_status part_reopen(db *d, int64_t run, tp_err *err)
 	st = stmt_run(&q, "let parts of the experiment wait again");
 	if (st != TP_OK)
 		return st;
-	q = stmt_open(d, "UPDATE experiment SET state = 'running', error = '', updated_ms = ? WHERE id = ?", err);
-	put_int(&q, time_or_now(0));
-	put_int(&q, id);
-	st = stmt_run(&q, "open the experiment again");
+	st = set_state(d, id, EXPERIMENT_RUNNING, "", err);
 	return st == TP_OK ? experiment_event(d, id, err) : st;
 }
 
@@ -364,15 +372,9 @@ static tp_status end(db *d, int64_t id, experiment_state to, const char *error, 
 	if (from != EXPERIMENT_RUNNING)
 		return tp_fail(err, TP_CONFLICT, 0, "experiment %lld is %s already", (long long)id,
 		               experiment_state_name(from));
-	stmt q = stmt_open(d, "UPDATE experiment SET state = ?, error = ?, updated_ms = ? WHERE id = ?",
-	                   err);
-	put_text(&q, experiment_state_name(to));
-	put_text(&q, error);
-	put_int(&q, time_or_now(0));
-	put_int(&q, id);
-	st = stmt_run(&q, "set the experiment's state");
+	st = set_state(d, id, to, error, err);
 	if (st == TP_OK && to == EXPERIMENT_CANCELLED) {
-		q = stmt_open(d,
+		stmt q = stmt_open(d,
 		              "UPDATE experiment_part SET state = 'cancelled'"
 		              " WHERE experiment = ?1 AND state = 'waiting' AND config <> ''"
 		              " AND idx NOT IN (SELECT part FROM run WHERE experiment = ?1)",
